@@ -1,0 +1,1 @@
+"""The world: stores, keys, the facade that applications hold, the command line."""

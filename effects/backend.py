@@ -1,0 +1,192 @@
+"""A store and a signer, and the interpreter that makes one backend of them.
+
+Anyone can write a store or a signer: implement the protocol below, importing only
+`counterfoil.effects`. `Backend` turns the store effects into calls of it and decides nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol, TypeAlias, assert_never
+
+import attrs
+
+from .descriptions import (
+    Establish,
+    Established,
+    HandleTaken,
+    ListSessions,
+    Load,
+    Missing,
+    Regenerate,
+    Regenerated,
+    Replaced,
+    ReplaceData,
+    Revoke,
+    Revoked,
+    RevokeUser,
+    Rotate,
+    Rotated,
+    Sessions,
+    Stale,
+    StoreEffect,
+    TooLarge,
+)
+from .frozen import FrozenDict
+from .record import SessionRecord
+
+Algorithm: TypeAlias = Literal["EdDSA", "ES256", "RS256"]
+
+TOKEN_TYPE = "at+jwt"  # noqa: S105  # RFC 9068, 2.1: the `typ` of every access token
+TOKEN_VERSION = "1"  # noqa: S105  # the `version` in its header: the shape of the claims
+
+
+@attrs.frozen
+class PublicKey:
+    """A key that access tokens are verified with.
+
+    Attributes:
+        kid: its RFC 7638 SHA-256 thumbprint, 43 characters.
+        algorithm: the one algorithm that it verifies.
+        der: the key as SubjectPublicKeyInfo, DER.
+    """
+
+    kid: str
+    algorithm: Algorithm
+    der: bytes = attrs.field(repr=False)
+
+
+class Store(Protocol):
+    """Where records are kept. Each method is one atomic act, durable when it returns.
+
+    A store decides nothing: it knows no clock and no policy, and answers with what it holds,
+    expired or not. It may be called from many threads at once. A driver's error leaves it as
+    `StoreUnavailable`, raised from the original.
+    """
+
+    def create(self, record: SessionRecord) -> HandleTaken | None:
+        """Insert the record; `HandleTaken`, and no change, if its handle exists."""
+        ...
+
+    def load(self, handle: str) -> SessionRecord | Missing:
+        """The latest record, never one from a replica that may lag."""
+        ...
+
+    def swap(self, record: SessionRecord, expected_version: int) -> Stale | None:
+        """Replace the record of `record.handle` if its version is `expected_version`.
+
+        `record.version` is already the new one. Otherwise `Stale` with what is there now.
+        """
+        ...
+
+    def merge_payload(
+        self, handle: str, patch: FrozenDict, limit: int
+    ) -> FrozenDict | TooLarge | Missing:
+        """Apply the patch to the payload (`apply_patch`) and add one to the version.
+
+        Answers the merged payload. `TooLarge`, and no change, if `json_size` of it exceeds
+        `limit`. An empty patch writes nothing, answers the payload and ignores the limit.
+        """
+        ...
+
+    def replace_data(self, handle: str, data: FrozenDict) -> Missing | None:
+        """Replace the data and add one to the version. Never creates a record."""
+        ...
+
+    def delete(self, handles: tuple[str, ...]) -> tuple[str, ...]:
+        """Delete these records; answers the handles that were there, in the order given."""
+        ...
+
+    def delete_for_user(
+        self, user_id: str, tenant_id: str | None, keep: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """Delete a user's records except `keep`; answers the handles, oldest first."""
+        ...
+
+    def list_for_user(self, user_id: str, tenant_id: str | None) -> tuple[SessionRecord, ...]:
+        """A user's records, oldest first: by `created_at`, then by handle."""
+        ...
+
+    def purge(self, now: int, limit: int) -> int:
+        """Delete at most `limit` records with `expires_at <= now`; answers how many."""
+        ...
+
+
+class AsyncStore(Protocol):
+    """The same acts, awaited. For drivers that have an asynchronous form."""
+
+    async def create(self, record: SessionRecord) -> HandleTaken | None: ...
+    async def load(self, handle: str) -> SessionRecord | Missing: ...
+    async def swap(self, record: SessionRecord, expected_version: int) -> Stale | None: ...
+    async def merge_payload(
+        self, handle: str, patch: FrozenDict, limit: int
+    ) -> FrozenDict | TooLarge | Missing: ...
+    async def replace_data(self, handle: str, data: FrozenDict) -> Missing | None: ...
+    async def delete(self, handles: tuple[str, ...]) -> tuple[str, ...]: ...
+    async def delete_for_user(
+        self, user_id: str, tenant_id: str | None, keep: tuple[str, ...]
+    ) -> tuple[str, ...]: ...
+    async def list_for_user(
+        self, user_id: str, tenant_id: str | None
+    ) -> tuple[SessionRecord, ...]: ...
+    async def purge(self, now: int, limit: int) -> int: ...
+
+
+class Signer(Protocol):
+    """Who signs access tokens. May be called from many threads at once."""
+
+    def sign(self, claims: FrozenDict) -> str:
+        """A compact JWS (RFC 7515) of the claims as UTF-8 JSON, made with the active key.
+
+        Its header holds `alg`, `kid`, `typ` (`TOKEN_TYPE`) and `version` (`TOKEN_VERSION`).
+        """
+        ...
+
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        """Every key that a live token may be signed with, those about to be used included."""
+        ...
+
+
+@attrs.frozen
+class Backend:
+    """The store family, carried out against a blocking store and a signer."""
+
+    store: Store
+    signer: Signer
+
+    def perform(self, effect: StoreEffect) -> Any:
+        """Carry out one effect of the store family and give its reply."""
+        match effect:
+            case Load(handle):
+                return self.store.load(handle)
+            case Rotate(record, expected_version, claims):
+                stale = self.store.swap(record, expected_version)
+                return stale or Rotated(self.signer.sign(joined(record.payload, claims)))
+            case Regenerate(handle, patch, claims, limit):
+                merged = self.store.merge_payload(handle, patch, limit)
+                return self._regenerated(merged, claims)
+            case Establish(record, claims):
+                taken = self.store.create(record)
+                return taken or Established(self.signer.sign(joined(record.payload, claims)))
+            case ReplaceData(handle, data):
+                return self.store.replace_data(handle, data) or Replaced()
+            case Revoke(handles):
+                return Revoked(self.store.delete(handles))
+            case RevokeUser(user_id, tenant_id, keep):
+                return Revoked(self.store.delete_for_user(user_id, tenant_id, keep))
+            case ListSessions(user_id, tenant_id):
+                return Sessions(self.store.list_for_user(user_id, tenant_id))
+            case _:
+                assert_never(effect)
+
+    def _regenerated(
+        self, merged: FrozenDict | TooLarge | Missing, claims: FrozenDict | None
+    ) -> Regenerated | TooLarge | Missing:
+        if isinstance(merged, TooLarge | Missing):
+            return merged
+        token = None if claims is None else self.signer.sign(joined(merged, claims))
+        return Regenerated(merged, token)
+
+
+def joined(payload: FrozenDict, claims: FrozenDict) -> FrozenDict:
+    """A token's claims: the application's payload, with the engine's own on top."""
+    return FrozenDict({**payload, **claims})

@@ -1,0 +1,36 @@
+"""A rejection: a domain outcome that is both a value and an exception.
+
+A step *ends in* a rejection, it does not raise it: so rejections can be compared, hashed and
+matched. `run` raises it once the step's effects are carried out, so that a web handler needs no
+`if`. The concrete ones are in `core/rejections.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+R = TypeVar("R", bound="Rejection")
+
+
+# auto_exc=False: attrs would otherwise compare exceptions by identity; these are values.
+@attrs.frozen(auto_exc=False)
+class Rejection(Exception):  # noqa: N818  # a rejection is an outcome, not an error
+    """The base of the engine's negative answers."""
+
+    message: ClassVar[str] = "rejected"
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Callable[..., Rejection], tuple[object, ...]]:
+        names = (field.name for field in attrs.fields(type(self)) if field.init)
+        return type(self), tuple(getattr(self, name) for name in names)
+
+    def raised(self: R) -> R:
+        """An equal value to raise: a traceback then never clings to one that others hold."""
+        return attrs.evolve(self)
