@@ -57,8 +57,8 @@ class PayloadTooLarge(InvalidInput):
     def __init__(self, size: int, limit: int, fattest: str) -> None:
         super().__init__(
             f"the access-token payload is {size} bytes of JSON, but at most {limit} fit in a "
-            f"cookie of 4096 bytes; the fattest claim is {fattest!r}. Keep large values in the session's "
-            "data, which stays on the server."
+            f"cookie of 4096 bytes; the fattest claim is {fattest!r}. Keep large values "
+            "in the session's data, which stays on the server."
         )
         self.size = size
         self.limit = limit

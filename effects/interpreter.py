@@ -6,7 +6,6 @@ which gives the effect's reply; under `arun` it may give an awaitable of it inst
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from types import UnionType
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -107,7 +106,4 @@ def _outcome(state: S | Rejection) -> S:
 
 
 async def _reply(reply: Any) -> Any:
-    if isinstance(reply, Awaitable):
-        pending: Awaitable[Any] = reply
-        return await pending
-    return reply
+    return await reply if hasattr(reply, "__await__") else reply

@@ -19,7 +19,7 @@ R = TypeVar("R", bound="Rejection")
 
 # auto_exc=False: attrs would otherwise compare exceptions by identity; these are values.
 @attrs.frozen(auto_exc=False)
-class Rejection(Exception):  # noqa: N818  # a rejection is an outcome, not an error
+class Rejection(Exception):
     """The base of the engine's negative answers."""
 
     message: ClassVar[str] = "rejected"
