@@ -77,7 +77,9 @@ from .frozen import (
     to_json,
 )
 from .interpreter import ByFamily, Interpreter, InThread, arun, run
+from .journal import Entry, Journal, Recording, replay
 from .record import SessionRecord
+from .rehearsal import DryRun, dry_run, rehearse
 from .rejection import Rejection
 from .step import PENDING, Ask, Done, Effect, Pending, Step, play
 
@@ -97,7 +99,9 @@ __all__ = [
     "ClaimFetched",
     "CounterfoilError",
     "Done",
+    "DryRun",
     "Effect",
+    "Entry",
     "Establish",
     "Established",
     "Event",
@@ -108,6 +112,7 @@ __all__ = [
     "Interpreter",
     "InvalidInput",
     "InvalidPolicy",
+    "Journal",
     "Json",
     "ListSessions",
     "Load",
@@ -118,6 +123,7 @@ __all__ = [
     "Pending",
     "PublicKey",
     "Reason",
+    "Recording",
     "RefreshForked",
     "RefreshReplayed",
     "Regenerate",
@@ -154,11 +160,14 @@ __all__ = [
     "UnknownEffect",
     "apply_patch",
     "arun",
+    "dry_run",
     "freeze",
     "freeze_object",
     "from_json",
     "json_size",
     "play",
+    "rehearse",
+    "replay",
     "run",
     "thaw",
     "to_json",
