@@ -143,7 +143,9 @@ def _predicted(effect: Effect[Any], answers: tuple[Any, ...]) -> Any:
 
 
 def _regenerated(effect: Regenerate, record: SessionRecord) -> Regenerated | TooLarge:
-    payload = apply_patch(record.payload, effect.patch)
-    if effect.patch and json_size(payload) > effect.limit:
-        return TooLarge(payload)
+    payload = record.payload
+    if effect.patch:  # an empty one writes nothing, so the limit can't refuse it
+        payload = apply_patch(payload, effect.patch)
+        if json_size(payload) > effect.limit:
+            return TooLarge(payload)
     return Regenerated(payload, None if effect.claims is None else PLACEHOLDER)
