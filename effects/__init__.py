@@ -65,6 +65,7 @@ from .events import (
     TheftDetected,
 )
 from .frozen import (
+    EMPTY,
     FrozenDict,
     Json,
     Secret,
@@ -84,6 +85,7 @@ from .rejection import Rejection
 from .step import PENDING, Ask, Done, Effect, Pending, Step, play
 
 __all__ = [
+    "EMPTY",
     "PENDING",
     "TOKEN_TYPE",
     "TOKEN_VERSION",

@@ -22,6 +22,7 @@ from .rejection import Rejection
 
 R = TypeVar("R")
 S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
 T = TypeVar("T")
 
 
@@ -54,33 +55,33 @@ class Effect(Generic[R]):
 
 
 @attrs.frozen
-class Done(Generic[S]):
+class Done(Generic[S_co]):
     """The end: the final state, and the effects that expect no reply, in order."""
 
-    state: S | Rejection
+    state: S_co | Rejection
     effects: tuple[Effect[None], ...] = ()
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.state, self.effects))
 
-    def then(self, after: Callable[[S], Step[T]]) -> Step[T]:
+    def then(self, after: Callable[[S_co], Step[T]]) -> Step[T]:
         """Go on with the state, unless it is a rejection. Keeps the effects told so far."""
         if isinstance(self.state, Rejection):
             return Done(self.state, self.effects)
         return _preceded(self.effects, after(self.state))
 
-    def always(self, after: Callable[[S | Rejection], Step[T]]) -> Step[T]:
+    def always(self, after: Callable[[S_co | Rejection], Step[T]]) -> Step[T]:
         """Go on with the state, whatever it is. Keeps the effects told so far."""
         return _preceded(self.effects, after(self.state))
 
 
 @attrs.frozen
-class Ask(Generic[S]):
+class Ask(Generic[S_co]):
     """One question: an effect that expects a reply, and who takes it. Built by `Effect.then`."""
 
-    state: S | Rejection | Pending
+    state: S_co | Rejection | Pending
     effect: Effect[Any]
-    resume: Callable[[Any], Step[S]]
+    resume: Callable[[Any], Step[S_co]]
 
     @property
     def effects(self) -> tuple[Effect[Any], ...]:
@@ -90,11 +91,11 @@ class Ask(Generic[S]):
     def __iter__(self) -> Iterator[Any]:
         return iter((self.state, self.effects))
 
-    def then(self, after: Callable[[S], Step[T]]) -> Step[T]:
+    def then(self, after: Callable[[S_co], Step[T]]) -> Step[T]:
         """Go on with the final state once it is there, unless it is a rejection."""
         return Ask(PENDING, self.effect, _Then(self.resume, after))
 
-    def always(self, after: Callable[[S | Rejection], Step[T]]) -> Step[T]:
+    def always(self, after: Callable[[S_co | Rejection], Step[T]]) -> Step[T]:
         """Go on with the final state once it is there, whatever it is."""
         return Ask(PENDING, self.effect, _Always(self.resume, after))
 

@@ -1,0 +1,274 @@
+"""Refreshing: a presented refresh token, judged, and what follows (DESIGN section 5).
+
+    current                       rotate: one compare-and-swap; on `Stale` judge again
+    predecessor, within leeway    replay: the same successor, nothing written
+    predecessor, later            fork: a new successor displaces the unused one
+    forged                        `Unauthorised`; the record is not touched
+    anything else genuine         `TokenTheftDetected`; the session is revoked
+
+Claims and payload come from the record, never from the old access token.
+"""
+
+from __future__ import annotations
+
+from typing import Never, assert_never
+
+import attrs
+
+from ..effects import (
+    EMPTY,
+    Announce,
+    Done,
+    Event,
+    FrozenDict,
+    Load,
+    Missing,
+    Reason,
+    RefreshForked,
+    RefreshReplayed,
+    Regenerate,
+    Regenerated,
+    Revoke,
+    Revoked,
+    Rotate,
+    Rotated,
+    SessionRecord,
+    SessionRefreshed,
+    Stale,
+    Step,
+    Theft,
+    TheftDetected,
+    TooLarge,
+)
+from .access_token import access_token_of, engine_claims
+from .csrf import token_matches
+from .entropy import check_entropy, check_now, draw
+from .lifetime import ms
+from .policy import AntiCsrf, Policy
+from .rejections import TokenTheftDetected, Unauthorised
+from .rotation import RefreshToken, Verdict, digest, mint, parse, successor
+from .session import Session
+from .verifying import rejected
+
+
+def refresh_session(
+    refresh_token: str | None,
+    *,
+    policy: Policy,
+    now: int,
+    entropy: bytes,
+    anti_csrf_token: str | None = None,
+    check_anti_csrf: bool = True,
+) -> Step[Session]:
+    """New tokens for a refresh token. [Load, then Rotate, Regenerate or Revoke]
+
+    `anti_csrf_token` must be the session's, if the policy is VIA_TOKEN, unless `check_anti_csrf`
+    is false.
+
+    Ends in the session with its new tokens, or in `Unauthorised` or `TokenTheftDetected`, which
+    clear the client's tokens (a failed anti-CSRF check clears nothing); announces
+    `SessionRefreshed`, `RefreshReplayed`, `RefreshForked`, `TheftDetected` or `RequestRejected`.
+
+    Raises:
+        InvalidInput: a time or entropy of the wrong kind.
+
+    >>> step = refresh_session("garbage", policy=example_policy(), now=0, entropy=bytes(32))
+    >>> step.state.reason
+    <Reason.NOT_OURS: 'not a token of ours'>
+    """
+    check_now(now)
+    check_entropy(entropy)
+    if not refresh_token:
+        return rejected(Unauthorised(Reason.NO_TOKEN, clear_tokens=True), now)
+    presented = parse(refresh_token)
+    if presented is None:
+        return rejected(Unauthorised(Reason.NOT_OURS, clear_tokens=True), now)
+    checks = check_anti_csrf and policy.anti_csrf is AntiCsrf.VIA_TOKEN
+    refresh = Refresh(policy, now, presented, entropy, anti_csrf_token, checks)
+    return Load(presented.handle).then(AfterLoadToRefresh(refresh))
+
+
+@attrs.frozen
+class Refresh:
+    """One refresh request: everything about it but the record."""
+
+    policy: Policy = attrs.field(repr=False)
+    now: int
+    presented: RefreshToken
+    entropy: bytes = attrs.field(repr=False)
+    anti_csrf_token: str | None = attrs.field(repr=False)
+    check_anti_csrf: bool
+
+    def judge(self, record: SessionRecord) -> Verdict | Theft:
+        """The policy's verdict on the presented token."""
+        leeway = ms(self.policy.leeway)
+        return self.policy.rotation.judge(record, self.presented, now=self.now, leeway=leeway)
+
+    def is_usable(self, record: SessionRecord | Missing) -> bool:
+        """Whether the presented token would be answered with new ones."""
+        if isinstance(record, Missing) or self.now >= record.expires_at:
+            return False
+        return self.judge(record) in (Verdict.ROTATE, Verdict.REPLAY, Verdict.FORK)
+
+    def proceed(self, record: SessionRecord | Missing) -> Step[Session]:
+        """Judge the token by what the store holds, and ask for what follows."""
+        if isinstance(record, Missing):
+            return self._refuse(Reason.SESSION_GONE)
+        if not self.presented.is_genuine(record.mac_key):
+            return self._refuse(Reason.FORGED)
+        if self.now >= record.expires_at:
+            return self._refuse(Reason.SESSION_EXPIRED)
+        if self.check_anti_csrf and not token_matches(self.anti_csrf_token, record.anti_csrf_token):
+            return self._refuse(Reason.CSRF, clear_tokens=False)
+        return self._follow(self.judge(record), record)
+
+    def claims(self, record: SessionRecord) -> FrozenDict:
+        """The engine's claims of the access token that comes with the record's refresh token."""
+        return engine_claims(
+            record,
+            self.policy,
+            refresh_digest=record.current_digest,
+            now=self.now,
+            entropy=self.entropy,
+        )
+
+    def session(
+        self, record: SessionRecord, claims: FrozenDict, *, secret: bytes, token: str
+    ) -> Session:
+        """The session with its new tokens."""
+        return Session(
+            access=access_token_of(token, {**record.payload, **claims}),
+            policy=self.policy,
+            refresh_token=mint(
+                handle=record.handle,
+                generation=record.generation,
+                secret=secret,
+                mac_key=record.mac_key,
+            ),
+            refresh_expires_at=record.expires_at,
+            access_token_updated=True,
+        )
+
+    def _follow(self, verdict: Verdict | Theft, record: SessionRecord) -> Step[Session]:
+        match verdict:
+            case Verdict.ROTATE:
+                return self._swap(record, generation=record.generation + 1, forked=False)
+            case Verdict.FORK:
+                return self._swap(record, generation=record.generation, forked=True)
+            case Verdict.REPLAY:
+                claims = self.claims(record)
+                # An empty patch writes nothing: the store only signs, if the session still lives.
+                again = Regenerate(record.handle, EMPTY, claims, limit=0)
+                return again.then(AfterReplay(self, record, claims))
+            case Verdict.FORGED:
+                return self._refuse(Reason.FORGED)
+            case Theft():
+                return Revoke((record.handle,)).then(AfterTheft(self, record, verdict))
+            case _:
+                assert_never(verdict)
+
+    def _swap(self, record: SessionRecord, *, generation: int, forked: bool) -> Step[Session]:
+        salt = draw(self.entropy, b"salt")
+        secret = successor(self.presented.secret, salt)
+        rotated = attrs.evolve(
+            record,
+            version=record.version + 1,
+            generation=generation,
+            current_digest=digest(secret),
+            previous_digest=self.presented.digest,
+            salt=salt,
+            # Another server's clock may be ahead of ours; a rotation never moves time back.
+            rotated_at=max(self.now, record.rotated_at),
+        )
+        claims = self.claims(rotated)
+        swap = Rotate(rotated, expected_version=record.version, claims=claims)
+        return swap.then(AfterSwap(self, rotated, claims, secret, forked))
+
+    def _refuse(self, reason: Reason, *, clear_tokens: bool = True) -> Done[Never]:
+        handle = self.presented.handle
+        return rejected(Unauthorised(reason, clear_tokens=clear_tokens, handle=handle), self.now)
+
+
+@attrs.frozen
+class AfterLoadToRefresh:
+    """Takes the record that the token names."""
+
+    refresh: Refresh
+
+    def __call__(self, record: SessionRecord | Missing) -> Step[Session]:
+        return self.refresh.proceed(record)
+
+
+@attrs.frozen
+class AfterSwap:
+    """Takes the outcome of the compare-and-swap; a lost race is judged again."""
+
+    refresh: Refresh
+    record: SessionRecord
+    claims: FrozenDict
+    secret: bytes = attrs.field(repr=False)
+    forked: bool
+
+    def __call__(self, reply: Rotated | Stale) -> Step[Session]:
+        match reply:
+            case Rotated(token):
+                session = self.refresh.session(
+                    self.record, self.claims, secret=self.secret, token=token
+                )
+                return Done(session, (Announce(self._event()),))
+            case Stale(current):
+                return self.refresh.proceed(current)
+            case _:
+                assert_never(reply)
+
+    def _event(self) -> Event:
+        kind = RefreshForked if self.forked else SessionRefreshed
+        record = self.record
+        return kind(handle=record.handle, generation=record.generation, at=self.refresh.now)
+
+
+@attrs.frozen
+class AfterReplay:
+    """Takes the access token that comes with the same successor."""
+
+    refresh: Refresh
+    record: SessionRecord
+    claims: FrozenDict
+
+    def __call__(self, reply: Regenerated | TooLarge | Missing) -> Step[Session]:
+        if not isinstance(reply, Regenerated) or reply.access_token is None:
+            return self.refresh.proceed(Missing())  # revoked since it was loaded
+        record = attrs.evolve(self.record, payload=reply.payload)
+        secret = successor(self.refresh.presented.secret, record.salt or b"")
+        session = self.refresh.session(record, self.claims, secret=secret, token=reply.access_token)
+        event = RefreshReplayed(
+            handle=record.handle, generation=record.generation, at=self.refresh.now
+        )
+        return Done(session, (Announce(event),))
+
+
+@attrs.frozen
+class AfterTheft:
+    """The session is revoked, by us or by another: the client is told why."""
+
+    refresh: Refresh
+    record: SessionRecord
+    kind: Theft
+
+    def __call__(self, reply: Revoked) -> Step[Session]:
+        record = self.record
+        event = TheftDetected(
+            handle=record.handle,
+            user_id=record.user_id,
+            tenant_id=record.tenant_id,
+            kind=self.kind,
+            generation=self.refresh.presented.generation,
+            at=self.refresh.now,
+        )
+        rejection = TokenTheftDetected(
+            handle=record.handle,
+            user_id=record.user_id,
+            tenant_id=record.tenant_id,
+            kind=self.kind,
+        )
+        return Done(rejection, (Announce(event),))

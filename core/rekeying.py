@@ -1,0 +1,204 @@
+"""Re-keying: another handle and other tokens for the same session (OWASP ASVS 7.2.4).
+
+A session's name and secrets change when what it may do changes, so that whoever knew them before
+gains nothing. The new record is stored before the old one is retired, so that a crash in between
+leaves the client with the session that it has. The old one is retired by compare-and-swap: a merge
+that came in between is carried over, and a revocation that came in between takes the new one too.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import attrs
+
+from ..effects import (
+    Announce,
+    Done,
+    FrozenDict,
+    Load,
+    Missing,
+    Revoke,
+    Revoked,
+    Rotate,
+    Rotated,
+    SessionRecord,
+    SessionsRevoked,
+    Stale,
+    Step,
+)
+from .creating import Birth
+from .entropy import check_entropy, check_now
+from .lifetime import Lifetime, ms
+from .session import Session, gone, tokens_to_response
+
+
+def rekey_session(
+    session: Session,
+    *,
+    now: int,
+    entropy: bytes,
+    user_id: str | None = None,
+    lifetime: Lifetime | None = None,
+) -> Step[Session]:
+    """Give a session a new handle and new tokens; its payload and data stay.
+    [Load, Establish, Rotate, Revoke]
+
+    For a change of privilege. `user_id` makes it another user's (a guest who logs in); `lifetime`
+    starts its lifetimes anew: without it the absolute end stays where it was. The anti-CSRF token
+    is new too.
+
+    Ends in the new session, whose tokens go to the response if the old one was attached; or in
+    `Unauthorised` if the old one was revoked meanwhile. Announces `SessionCreated` with
+    `replaces`, and `SessionsRevoked`.
+
+    Raises:
+        InvalidInput: a time or entropy of the wrong kind.
+
+    >>> rekey_session(example_session(), now=0, entropy=bytes(32)).effect.handle
+    '018bcfe5-6800-7727-82d6-bb4b702604b7'
+    """
+    check_now(now)
+    check_entropy(entropy)
+    rekey = Rekey(session, now, entropy, user_id=user_id, lifetime=lifetime)
+    return Load(session.handle).then(AfterLoadToRekey(rekey), state=session)
+
+
+@attrs.frozen
+class Rekey:
+    """One re-keying: everything about it but the records."""
+
+    session: Session
+    now: int
+    entropy: bytes = attrs.field(repr=False)
+    user_id: str | None = attrs.field(kw_only=True)
+    lifetime: Lifetime | None = attrs.field(kw_only=True)
+
+    def birth(self, old: SessionRecord) -> Birth:
+        """Where the new record's secrets come from."""
+        return Birth(
+            self.session.policy,
+            self.now,
+            self.entropy,
+            with_anti_csrf=old.anti_csrf_token is not None,
+            replaces=old.handle,
+        )
+
+    def successor(self, old: SessionRecord) -> SessionRecord:
+        """The new record: new secrets, the old one's substance."""
+        lifetime = self.lifetime
+        born = self.birth(old).record_like(old)
+        if lifetime is not None:
+            born = attrs.evolve(
+                born,
+                absolute_expires_at=self.now + ms(lifetime.absolute),
+                idle_lifetime=ms(lifetime.idle),
+                access_lifetime=ms(lifetime.access),
+            )
+        if self.user_id is not None:
+            born = attrs.evolve(born, user_id=self.user_id, recipe_user_id=self.user_id)
+        return born
+
+    def retire(self, old: SessionRecord, born: SessionRecord, session: Session) -> Step[Session]:
+        """End the old record, if it is still the one that the new one was made of."""
+        ended = attrs.evolve(old, version=old.version + 1, absolute_expires_at=self.now)
+        swap = Rotate(ended, expected_version=old.version, claims=FrozenDict())
+        return swap.then(AfterRetire(self, old.handle, born, session))
+
+
+@attrs.frozen
+class AfterLoadToRekey:
+    """Stores the new record beside the old one."""
+
+    rekey: Rekey
+
+    def __call__(self, old: SessionRecord | Missing) -> Step[Session]:
+        if isinstance(old, Missing) or self.rekey.now >= old.expires_at:
+            return gone(self.rekey.session, self.rekey.now)
+        born = self.rekey.successor(old)
+        established = self.rekey.birth(old).establish(born)
+        return established.then(AfterBirth(self.rekey, old, born))
+
+
+@attrs.frozen
+class AfterBirth:
+    """Retires the old record."""
+
+    rekey: Rekey
+    old: SessionRecord
+    born: SessionRecord
+
+    def __call__(self, session: Session) -> Step[Session]:
+        return self.rekey.retire(self.old, self.born, session)
+
+
+@attrs.frozen
+class AfterRetire:
+    """Takes the outcome of retiring the old record."""
+
+    rekey: Rekey
+    old_handle: str
+    born: SessionRecord
+    session: Session
+
+    def __call__(self, reply: Rotated | Stale) -> Step[Session]:
+        if isinstance(reply, Rotated):
+            return Revoke((self.old_handle,)).then(AfterOldIsGone(self.rekey, self.session))
+        if isinstance(reply.current, Missing):
+            return Revoke((self.born.handle,)).then(AfterRevokedMeanwhile(self.rekey))
+        return self._carry_over(reply.current)
+
+    def _carry_over(self, current: SessionRecord) -> Step[Session]:
+        # Something was merged into the old record since it was loaded: the new one takes it over.
+        version = self.born.version + 1
+        born = attrs.evolve(self.rekey.successor(current), version=version)
+        claims = self.rekey.birth(current).claims(born)
+        swap = Rotate(born, expected_version=self.born.version, claims=claims)
+        return swap.then(AfterCarryOver(self.rekey, current, born, claims))
+
+
+@attrs.frozen
+class AfterCarryOver:
+    """Retires the old record again, now that the new one has what was merged."""
+
+    rekey: Rekey
+    old: SessionRecord
+    born: SessionRecord
+    claims: FrozenDict
+
+    def __call__(self, reply: Rotated | Stale) -> Step[Session]:
+        match reply:
+            case Rotated(token):
+                session = self.rekey.birth(self.old).session(self.born, self.claims, token)
+                return self.rekey.retire(self.old, self.born, session)
+            case Stale():
+                # Nobody was told the new handle yet, so only a revocation of all can have met it.
+                return Revoke((self.born.handle, self.old.handle)).then(
+                    AfterRevokedMeanwhile(self.rekey)
+                )
+            case _:
+                assert_never(reply)
+
+
+@attrs.frozen
+class AfterOldIsGone:
+    """The old record is gone: the new session takes its place in the exchange."""
+
+    rekey: Rekey
+    session: Session
+
+    def __call__(self, reply: Revoked) -> Step[Session]:
+        old, now = self.rekey.session, self.rekey.now
+        session = attrs.evolve(self.session, attachment=old.attachment)
+        event = Announce(SessionsRevoked(handles=(old.handle,), at=now))
+        return Done(session, (event, *tokens_to_response(session, now)))
+
+
+@attrs.frozen
+class AfterRevokedMeanwhile:
+    """The old session was revoked while it was re-keyed: so is the new one."""
+
+    rekey: Rekey
+
+    def __call__(self, reply: Revoked) -> Step[Session]:
+        return gone(self.rekey.session, self.rekey.now)

@@ -1,0 +1,90 @@
+"""Request facts: the little of an HTTP request that the core decides by, as a value.
+
+An adapter hands over the method and the headers as they came; which of them carry tokens is
+decided here. Tokens are never read from a URL, nor from the JavaScript cookies in which the
+frontend SDK keeps header-mode tokens (WIRE: reading them would be a CSRF hole).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+import attrs
+
+from ..effects import Secret
+from .policy import Policy, Transfer
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
+
+LEGACY_COOKIE = "sIdRefreshToken"
+
+
+def _pairs(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name.lower(), value) for name, value in headers)
+
+
+def _upper(method: str) -> str:
+    return method.upper()
+
+
+@attrs.frozen
+class RequestFacts:
+    """A request's method and headers.
+
+    Attributes:
+        method: the HTTP method; compared in upper case.
+        headers: (name, value) pairs as they came; names are compared in lower case.
+
+    >>> RequestFacts("get", [("Cookie", "a=1; b=2; a=3")]).cookies("a")
+    ('1', '3')
+    """
+
+    method: str = attrs.field(converter=_upper)
+    # Headers carry tokens, so a request shows its method only.
+    headers: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_pairs, repr=False)
+
+    def header(self, name: str) -> str | None:
+        """A header's value, several joined by a comma (RFC 9110, 5.3), or None."""
+        values = [value for key, value in self.headers if key == name]
+        return ", ".join(values) if values else None
+
+    def cookies(self, name: str) -> tuple[str, ...]:
+        """The distinct values of the cookies of this name, percent-decoded, in their order."""
+        found = (
+            value.strip()
+            for key, line in self.headers
+            if key == "cookie"
+            for member, _, value in (part.partition("=") for part in line.split(";"))
+            if member.strip() == name
+        )
+        return tuple(dict.fromkeys(unquote(value) for value in found if value))
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether its method changes nothing."""
+        return self.method in SAFE_METHODS
+
+
+def bearer_token(request: RequestFacts) -> Secret | None:
+    """The token of an `Authorization: Bearer` header (RFC 6750, 2.1), or None."""
+    scheme, _, token = (request.header("authorization") or "").partition(" ")
+    return Secret(token.strip()) if scheme.lower() == "bearer" and token.strip() else None
+
+
+def used_transfers(request: RequestFacts, policy: Policy) -> tuple[Transfer, ...]:
+    """The ways in which the request carries tokens, or seems to."""
+    cookie = any(request.cookies(name) for name in (policy.access_cookie, policy.refresh_cookie))
+    header = bearer_token(request) is not None
+    return (Transfer.COOKIE,) * cookie + (Transfer.HEADER,) * header
+
+
+def wanted_transfer(request: RequestFacts, policy: Policy) -> Transfer:
+    """How a new session is to travel: as the policy says, or else as the client asks.
+
+    `st-auth-mode` is compared without case; absent, `any` or bogus means header.
+    """
+    if policy.transfer is not None:
+        return policy.transfer
+    asked = (request.header("st-auth-mode") or "").strip().lower()
+    return Transfer.COOKIE if asked == Transfer.COOKIE else Transfer.HEADER
