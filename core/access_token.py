@@ -33,6 +33,7 @@ _ENGINE = frozenset(ENGINE_CLAIMS)
 # Characters of a token beside its claims: a header of 43-character kid, algorithm, type and
 # version takes 135; RSA signatures are those of a 3072-bit key.
 _HEADER_CHARACTERS = 160
+_PARENT_BYTES = len('"') * 2 + 43 - len("null")
 _SIGNATURE_CHARACTERS = {"EdDSA": 86, "ES256": 86, "RS256": 512}
 
 
@@ -84,9 +85,7 @@ def lasting_reason(access: AccessToken, policy: Policy, now: int) -> Reason | No
     return None
 
 
-def engine_claims(
-    record: SessionRecord, policy: Policy, *, refresh_digest: bytes, now: int, entropy: bytes
-) -> FrozenDict:
+def engine_claims(record: SessionRecord, policy: Policy, *, now: int, entropy: bytes) -> FrozenDict:
     """The engine's claims of a new access token for a record.
 
     It expires after the record's access lifetime less the jitter, and never after the session's
@@ -103,7 +102,7 @@ def engine_claims(
         "exp": expires_at // 1000,
         "iss": policy.issuer,
         "sessionHandle": record.handle,
-        "refreshTokenHash1": encoded_digest(refresh_digest),
+        "refreshTokenHash1": encoded_digest(record.current_digest),
         "parentRefreshTokenHash1": None if parent is None else encoded_digest(parent),
         "antiCsrfToken": record.anti_csrf_token,
     }
@@ -141,7 +140,9 @@ def payload_limit(claims: FrozenDict, policy: Policy) -> int:
     name = max(len(policy.access_cookie), len("st-access-token"))
     other = _HEADER_CHARACTERS + _SIGNATURE_CHARACTERS[policy.algorithm] + len("=..")
     room = (COOKIE_LIMIT - name - other) * 3 // 4
-    return room - json_size(engine_part(claims))
+    # A first token has no parent yet; its successors have, and must fit as well.
+    parent = _PARENT_BYTES if claims.get("parentRefreshTokenHash1") is None else 0
+    return room - json_size(engine_part(claims)) - parent
 
 
 def check_size(payload: FrozenDict, limit: int) -> None:

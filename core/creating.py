@@ -28,14 +28,15 @@ from ..effects import (
     apply_patch,
     freeze_object,
 )
-from .access_token import access_token_of, check_size, engine_claims, payload_limit
+from .access_token import check_size, engine_claims, payload_limit
 from .claims import SessionClaim
 from .entropy import check_entropy, check_now, draw, new_handle
 from .fetching import Subject, fetch_claims
+from .issuing import issued_session
 from .lifetime import Lifetime, ms
 from .policy import AntiCsrf, Policy
 from .reserved import check_payload
-from .rotation import digest, mint
+from .rotation import digest
 from .session import Session
 
 
@@ -179,13 +180,7 @@ class Birth:
 
     def claims(self, record: SessionRecord) -> FrozenDict:
         """The engine's claims of the first access token."""
-        return engine_claims(
-            record,
-            self.policy,
-            refresh_digest=record.current_digest,
-            now=self.now,
-            entropy=self.entropy,
-        )
+        return engine_claims(record, self.policy, now=self.now, entropy=self.entropy)
 
     def establish(self, record: SessionRecord) -> Step[Session]:
         """Store the record, and go on with its first access token.
@@ -199,15 +194,7 @@ class Birth:
 
     def session(self, record: SessionRecord, claims: FrozenDict, token: str) -> Session:
         """The session, with the tokens that its client is to be given."""
-        return Session(
-            access=access_token_of(token, {**record.payload, **claims}),
-            policy=self.policy,
-            refresh_token=mint(
-                handle=record.handle, generation=0, secret=self.secret, mac_key=record.mac_key
-            ),
-            refresh_expires_at=record.expires_at,
-            access_token_updated=True,
-        )
+        return issued_session(record, self.policy, claims, secret=self.secret, token=token)
 
     def event(self, record: SessionRecord) -> SessionCreated:
         """What is announced."""

@@ -169,9 +169,11 @@ def assert_claims(session: Session, validators: Iterable[Validator], *, now: int
 
     >>> admins_only = PrimitiveArrayClaim("roles", fetchable=False).includes("admin")
     >>> assert_claims(example_session(), [admins_only], now=0).state
-    InvalidClaims(failures=(ClaimFailure(id='roles', reason={...}),))
+    InvalidClaims(clear_tokens=False, failures=(ClaimFailure(id='roles', reason={...}),))
     """
     asked = tuple(validators)
+    if not asked:
+        return Done(session)
     stale = claims_to_refetch(asked, session.payload, now=now)
     if not stale:
         return _validated(session, asked, now)

@@ -40,13 +40,14 @@ from ..effects import (
     TheftDetected,
     TooLarge,
 )
-from .access_token import access_token_of, engine_claims
+from .access_token import engine_claims
 from .csrf import token_matches
 from .entropy import check_entropy, check_now, draw
+from .issuing import issued_session
 from .lifetime import ms
 from .policy import AntiCsrf, Policy
 from .rejections import TokenTheftDetected, Unauthorised
-from .rotation import RefreshToken, Verdict, digest, mint, parse, successor
+from .rotation import RefreshToken, Verdict, digest, parse, successor
 from .session import Session
 from .verifying import rejected
 
@@ -76,16 +77,42 @@ def refresh_session(
     >>> step.state.reason
     <Reason.NOT_OURS: 'not a token of ours'>
     """
-    check_now(now)
-    check_entropy(entropy)
     if not refresh_token:
         return rejected(Unauthorised(Reason.NO_TOKEN, clear_tokens=True), now)
+    refresh = prepare_refresh(
+        refresh_token,
+        policy=policy,
+        now=now,
+        entropy=entropy,
+        anti_csrf_token=anti_csrf_token,
+        check_anti_csrf=check_anti_csrf,
+    )
+    if refresh is None:
+        return rejected(Unauthorised(Reason.NOT_OURS, clear_tokens=True), now)
+    return refresh.begin()
+
+
+def prepare_refresh(
+    refresh_token: str,
+    *,
+    policy: Policy,
+    now: int,
+    entropy: bytes,
+    anti_csrf_token: str | None,
+    check_anti_csrf: bool,
+) -> Refresh | None:
+    """A refresh request that is ready to meet its record; None if the token isn't of our form.
+
+    Raises:
+        InvalidInput: a time or entropy of the wrong kind.
+    """
+    check_now(now)
+    check_entropy(entropy)
     presented = parse(refresh_token)
     if presented is None:
-        return rejected(Unauthorised(Reason.NOT_OURS, clear_tokens=True), now)
+        return None
     checks = check_anti_csrf and policy.anti_csrf is AntiCsrf.VIA_TOKEN
-    refresh = Refresh(policy, now, presented, entropy, anti_csrf_token, checks)
-    return Load(presented.handle).then(AfterLoadToRefresh(refresh))
+    return Refresh(policy, now, presented, entropy, anti_csrf_token, checks)
 
 
 @attrs.frozen
@@ -98,6 +125,10 @@ class Refresh:
     entropy: bytes = attrs.field(repr=False)
     anti_csrf_token: str | None = attrs.field(repr=False)
     check_anti_csrf: bool
+
+    def begin(self) -> Step[Session]:
+        """Ask for the record that the token names."""
+        return Load(self.presented.handle).then(AfterLoadToRefresh(self))
 
     def judge(self, record: SessionRecord) -> Verdict | Theft:
         """The policy's verdict on the presented token."""
@@ -123,31 +154,14 @@ class Refresh:
         return self._follow(self.judge(record), record)
 
     def claims(self, record: SessionRecord) -> FrozenDict:
-        """The engine's claims of the access token that comes with the record's refresh token."""
-        return engine_claims(
-            record,
-            self.policy,
-            refresh_digest=record.current_digest,
-            now=self.now,
-            entropy=self.entropy,
-        )
+        """The engine's claims of the access token that goes with the record."""
+        return engine_claims(record, self.policy, now=self.now, entropy=self.entropy)
 
     def session(
         self, record: SessionRecord, claims: FrozenDict, *, secret: bytes, token: str
     ) -> Session:
         """The session with its new tokens."""
-        return Session(
-            access=access_token_of(token, {**record.payload, **claims}),
-            policy=self.policy,
-            refresh_token=mint(
-                handle=record.handle,
-                generation=record.generation,
-                secret=secret,
-                mac_key=record.mac_key,
-            ),
-            refresh_expires_at=record.expires_at,
-            access_token_updated=True,
-        )
+        return issued_session(record, self.policy, claims, secret=secret, token=token)
 
     def _follow(self, verdict: Verdict | Theft, record: SessionRecord) -> Step[Session]:
         match verdict:

@@ -15,15 +15,11 @@ from ..effects import FrozenDict, Reason, Rejection, Theft
 
 @attrs.frozen(auto_exc=False)
 class Unauthorised(Rejection):
-    """There is no session: none was shown, it is over, or it never was.
-
-    `clear_tokens` says whether the client is told to forget its tokens.
-    """
+    """There is no session: none was shown, it is over, or it never was."""
 
     message: ClassVar[str] = "unauthorised"
 
     reason: Reason
-    clear_tokens: bool = False
     handle: str | None = None
 
     def __str__(self) -> str:
@@ -40,7 +36,6 @@ class TryRefreshToken(Rejection):
 
     reason: Reason
     handle: str | None = None
-    clear_tokens: ClassVar[bool] = False
 
     def __str__(self) -> str:
         return f"try refresh token: {self.reason.value}"
@@ -56,7 +51,7 @@ class TokenTheftDetected(Rejection):
     user_id: str
     tenant_id: str
     kind: Theft
-    clear_tokens: ClassVar[bool] = True
+    clear_tokens: bool = attrs.field(default=True, kw_only=True)
 
 
 @attrs.frozen
@@ -74,7 +69,6 @@ class InvalidClaims(Rejection):
     message: ClassVar[str] = "invalid claim"
 
     failures: tuple[ClaimFailure, ...]
-    clear_tokens: ClassVar[bool] = False
 
     def __str__(self) -> str:
         return "invalid claim: " + ", ".join(failure.id for failure in self.failures)

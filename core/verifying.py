@@ -44,7 +44,7 @@ def get_session(
     (expired, unknown key, bad signature, anti-CSRF) or `InvalidClaims`.
 
     >>> get_session(None, policy=example_policy(), verify=KeySet(()), now=0).state
-    Unauthorised(reason=<Reason.NO_TOKEN: 'no token'>, clear_tokens=False, handle=None)
+    Unauthorised(clear_tokens=False, reason=<Reason.NO_TOKEN: 'no token'>, handle=None)
     """
     if access_token is None:
         return rejected(Unauthorised(Reason.NO_TOKEN), now)
@@ -59,10 +59,14 @@ def get_session(
         return rejected(TryRefreshToken(reason, access.handle), now)
     session = Session(access=access, policy=policy)
     asked = policy.validators if validators is None else tuple(validators)
-    if check_database:
-        load = Load(access.handle).then(AfterLoadToCheck(session, now), state=session)
-        return load.then(AssertClaims(asked, now)) if asked else load
-    return assert_claims(session, asked, now=now) if asked else Done(session)
+    if not check_database:
+        return assert_claims(session, asked, now=now)
+    return check_in_database(session, now=now).then(AssertClaims(asked, now))
+
+
+def check_in_database(session: Session, *, now: int) -> Step[Session]:
+    """Whether the store still has the session, and the token is of its line. [Load]"""
+    return Load(session.handle).then(AfterLoadToCheck(session, now), state=session)
 
 
 @attrs.frozen

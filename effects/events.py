@@ -40,8 +40,7 @@ class Reason(StrEnum):
     CSRF = "anti-CSRF check failed"
     DUPLICATE_COOKIES = "several cookies of one name"
     LEGACY_COOKIE = "cookie of an older protocol"
-    THEFT = "token theft detected"
-    CLAIMS = "claims not satisfied"
+    WRONG_METHOD = "not a POST"
 
 
 @attrs.frozen(kw_only=True)

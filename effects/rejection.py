@@ -7,7 +7,7 @@ matched. `run` raises it once the step's effects are carried out, so that a web 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
 
@@ -20,17 +20,26 @@ R = TypeVar("R", bound="Rejection")
 # auto_exc=False: attrs would otherwise compare exceptions by identity; these are values.
 @attrs.frozen(auto_exc=False)
 class Rejection(Exception):
-    """The base of the engine's negative answers."""
+    """The base of the engine's negative answers.
+
+    `message` is what the client is told; `clear_tokens`, whether it must forget its tokens: only
+    where the session is over, never where a retry may help.
+    """
 
     message: ClassVar[str] = "rejected"
+
+    clear_tokens: bool = attrs.field(default=False, kw_only=True)
 
     def __str__(self) -> str:
         return self.message
 
-    def __reduce__(self) -> tuple[Callable[..., Rejection], tuple[object, ...]]:
-        names = (field.name for field in attrs.fields(type(self)) if field.init)
-        return type(self), tuple(getattr(self, name) for name in names)
+    def __reduce__(self) -> tuple[Callable[..., Rejection], tuple[Any, ...]]:
+        return _rebuilt, (type(self), attrs.asdict(self, recurse=False))
 
     def raised(self: R) -> R:
         """An equal value to raise: a traceback then never clings to one that others hold."""
         return attrs.evolve(self)
+
+
+def _rebuilt(kind: type[Rejection], fields: dict[str, Any]) -> Rejection:
+    return kind(**fields)

@@ -1,0 +1,70 @@
+"""Several refresh cookies of one name: left over from another domain or path. Use the current one.
+
+Each is only looked at until one is found that would be answered with new tokens, so that a
+left-over of this very session is not taken for a copy. If none would, the first is presented.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from ..effects import Load, Missing, Reason, SessionRecord, Step
+from .policy import Policy
+from .refreshing import Refresh, prepare_refresh
+from .rejections import Unauthorised
+from .session import Session
+from .verifying import rejected
+
+
+def refresh_with_one_of(
+    tokens: tuple[str, ...],
+    *,
+    policy: Policy,
+    now: int,
+    entropy: bytes,
+    anti_csrf_token: str | None,
+    check_anti_csrf: bool,
+) -> Step[Session]:
+    """`refresh_session` with the first of the tokens that is usable. [Load each]"""
+    prepared = (
+        prepare_refresh(
+            token,
+            policy=policy,
+            now=now,
+            entropy=entropy,
+            anti_csrf_token=anti_csrf_token,
+            check_anti_csrf=check_anti_csrf,
+        )
+        for token in tokens
+    )
+    candidates = tuple(refresh for refresh in prepared if refresh is not None)
+    match candidates:
+        case ():
+            reason = Reason.NOT_OURS if tokens else Reason.NO_TOKEN
+            return rejected(Unauthorised(reason, clear_tokens=True), now)
+        case (only,):
+            return only.begin()
+        case _:
+            return _look_at(candidates, candidates[0])
+
+
+@attrs.frozen
+class AfterCandidate:
+    """Takes one candidate's record: uses it, or looks at the next."""
+
+    candidate: Refresh
+    others: tuple[Refresh, ...]
+    first: Refresh
+
+    def __call__(self, record: SessionRecord | Missing) -> Step[Session]:
+        if self.candidate.is_usable(record):
+            return self.candidate.proceed(record)
+        return _look_at(self.others, self.first)
+
+
+def _look_at(candidates: tuple[Refresh, ...], first: Refresh) -> Step[Session]:
+    if not candidates:
+        return first.begin()
+    candidate, *others = candidates
+    load = Load(candidate.presented.handle)
+    return load.then(AfterCandidate(candidate, tuple(others), first))

@@ -1,0 +1,277 @@
+"""Sessions of an HTTP request: from its facts to the effects of its response.
+
+The same operations as without a request, with the tokens found in headers and cookies, the
+anti-CSRF check, and the response effects that the outcome asks for (WIRE.md). A rejection clears
+tokens only if it ends the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from ..effects import (
+    EMPTY,
+    Done,
+    Effect,
+    Reason,
+    Rejection,
+    Step,
+)
+from .candidates import refresh_with_one_of
+from .claims import SessionClaim, Validator
+from .creating import create_session
+from .csrf import may_log_in, passes
+from .keyset import Verifier
+from .lifetime import Lifetime
+from .policy import AntiCsrf, Policy, Transfer
+from .presented import Presented, present, verified_handle
+from .rejections import Unauthorised
+from .request import (
+    LEGACY_COOKIE,
+    RequestFacts,
+    bearer_token,
+    used_transfers,
+    wanted_transfer,
+)
+from .revoking import revoke_multiple_sessions
+from .rotation import parse
+from .session import Session, attach_to_request_response
+from .transport import (
+    ANTI_CSRF_HEADER,
+    clear_cookie,
+    clear_cookies,
+    clear_tokens,
+    clear_transfer,
+    private_response,
+)
+from .verifying import AssertClaims, check_in_database, rejected
+
+
+def get_session_from_request(
+    request: RequestFacts,
+    *,
+    policy: Policy,
+    verify: Verifier,
+    now: int,
+    required: bool = True,
+    check_anti_csrf: bool = True,
+    check_database: bool = False,
+    validators: Iterable[Validator] | None = None,
+) -> Step[Session | None]:
+    """The session of a request, attached to its exchange. [Load with `check_database`; claims]
+
+    Takes the access token from `Authorization: Bearer`, else from the cookie, which on an unsafe
+    method must pass the anti-CSRF check. Ends in the session, or in None if there is no token and
+    `required` is false, or in a rejection as `get_session` does.
+
+    >>> request = RequestFacts("GET", [])
+    >>> get_session_from_request(
+    ...     request, policy=example_policy(), verify=KeySet(()), now=0, required=False
+    ... ).state is None
+    True
+    """
+    found = present(request, policy, verify, now, check_anti_csrf=check_anti_csrf)
+    if not isinstance(found, Presented):
+        if not required and found == Unauthorised(Reason.NO_TOKEN):
+            return Done(None, private_response())
+        return rejected(found, now).always(Answer(request, policy))
+    session = Session(access=found.access, policy=policy)
+    checked: Step[Session] = Done(session)
+    if check_database:
+        checked = check_in_database(session, now=now)
+    asked = policy.validators if validators is None else tuple(validators)
+    attached = checked.always(Answer(request, policy)).then(Attach(request, found.transfer, now))
+    return attached.then(AssertClaims(asked, now))
+
+
+@attrs.frozen
+class Attach:
+    """Attaches the session that was found to the request's exchange."""
+
+    request: RequestFacts
+    transfer: Transfer
+    now: int
+
+    def __call__(self, session: Session) -> Step[Session]:
+        used = used_transfers(self.request, session.policy)
+        return attach_to_request_response(session, self.transfer, used=used, now=self.now)
+
+
+@attrs.frozen
+class Answer:
+    """Marks the response as private, and clears the client's tokens if the session is over."""
+
+    request: RequestFacts
+    policy: Policy = attrs.field(repr=False)
+
+    def __call__(self, outcome: Session | Rejection) -> Step[Session]:
+        effects: tuple[Effect[None], ...] = private_response()
+        if isinstance(outcome, Rejection) and outcome.clear_tokens:
+            effects += clear_tokens(self.policy, used_transfers(self.request, self.policy))
+        return Done(outcome, effects)
+
+
+def create_session_in_request(
+    request: RequestFacts,
+    user_id: str,
+    *,
+    policy: Policy,
+    verify: Verifier,
+    now: int,
+    entropy: bytes,
+    payload: Mapping[str, object] = EMPTY,
+    data: Mapping[str, object] = EMPTY,
+    tenant_id: str = "public",
+    recipe_user_id: str | None = None,
+    lifetime: Lifetime | None = None,
+    claims: Iterable[SessionClaim] | None = None,
+    check_anti_csrf: bool = True,
+) -> Step[Session]:
+    """Log a user in and send the tokens as the client asks. [FetchClaim each, Establish, Revoke]
+
+    A session that the client already had is revoked: nothing that was known of it holds for the
+    new one (session fixation, OWASP ASVS 7.2.4). Tokens that it holds by the other transfer are
+    cleared. By cookie, a login that another site's page sent is `Unauthorised`, unless
+    `check_anti_csrf` is false.
+
+    Raises as `create_session` does.
+
+    >>> request = RequestFacts("POST", [("st-auth-mode", "cookie")])
+    >>> type(create_session_in_request(request, "user-1", policy=example_policy(),
+    ...     verify=KeySet(()), now=0, entropy=bytes(32)).effect).__name__
+    'Establish'
+    """
+    transfer = wanted_transfer(request, policy)
+    if transfer is Transfer.COOKIE and check_anti_csrf and not may_log_in(request, policy):
+        return rejected(Unauthorised(Reason.CSRF), now).always(Answer(request, policy))
+    created = create_session(
+        user_id,
+        policy=policy,
+        now=now,
+        entropy=entropy,
+        payload=payload,
+        data=data,
+        tenant_id=tenant_id,
+        recipe_user_id=recipe_user_id,
+        lifetime=lifetime,
+        claims=claims,
+        anti_csrf=transfer is Transfer.COOKIE,
+    )
+    old = verified_handle(request, policy, verify)
+    return created.then(RevokeOld(old, now)).then(Send(request, transfer, now))
+
+
+@attrs.frozen
+class RevokeOld:
+    """Revokes the session that the client had before, if any."""
+
+    handle: str | None
+    now: int
+
+    def __call__(self, session: Session) -> Step[Session]:
+        if self.handle is None:
+            return Done(session)
+        revoked = revoke_multiple_sessions((self.handle,), now=self.now)
+        return revoked.then(Instead(session))
+
+
+@attrs.frozen
+class Instead:
+    """Goes on with this session, whatever came before."""
+
+    session: Session
+
+    def __call__(self, _: object) -> Step[Session]:
+        return Done(self.session)
+
+
+@attrs.frozen
+class Send:
+    """Sends a session's new tokens, and clears what the client holds by the other transfer."""
+
+    request: RequestFacts
+    transfer: Transfer
+    now: int
+
+    def __call__(self, session: Session) -> Step[Session]:
+        policy = session.policy
+        used = used_transfers(self.request, policy)
+        others = (way for way in used if way is not self.transfer)
+        told = [*private_response()]
+        told += [effect for way in others for effect in clear_transfer(policy, way)]
+        return Done(session, (*told, *_left_overs(self.request, policy))).then(
+            Attach(self.request, self.transfer, self.now)
+        )
+
+
+def refresh_session_in_request(
+    request: RequestFacts, *, policy: Policy, now: int, entropy: bytes
+) -> Step[Session]:
+    """Refresh the session of a request; POST only. [as `refresh_session`]
+
+    Takes the refresh token from `Authorization: Bearer`, else from the cookie, which must pass the
+    anti-CSRF check. Cookies that are left over from an older domain or protocol are cleared.
+
+    Raises:
+        InvalidInput: a time or entropy of the wrong kind.
+
+    >>> refresh_session_in_request(
+    ...     RequestFacts("GET"), policy=example_policy(), now=0, entropy=bytes(32)
+    ... ).state.reason
+    <Reason.WRONG_METHOD: 'not a POST'>
+    """
+    bearer = bearer_token(request)
+    by_header = bearer is not None and parse(bearer) is not None
+    refusal = _refusal(request, policy, by_cookie=not by_header)
+    if refusal is not None:
+        return rejected(Unauthorised(refusal), now).always(Answer(request, policy))
+    tokens = (bearer,) if bearer and by_header else request.cookies(policy.refresh_cookie)
+    refreshed = refresh_with_one_of(
+        tokens,
+        policy=policy,
+        now=now,
+        entropy=entropy,
+        anti_csrf_token=request.header(ANTI_CSRF_HEADER),
+        check_anti_csrf=not by_header,
+    )
+    transfer = Transfer.HEADER if by_header else Transfer.COOKIE
+    return refreshed.always(AfterRefresh(request, policy, transfer, now))
+
+
+@attrs.frozen
+class AfterRefresh:
+    """Sends the new tokens, or says why there are none."""
+
+    request: RequestFacts
+    policy: Policy = attrs.field(repr=False)
+    transfer: Transfer
+    now: int
+
+    def __call__(self, outcome: Session | Rejection) -> Step[Session]:
+        if isinstance(outcome, Session):
+            return Send(self.request, self.transfer, self.now)(outcome)
+        return Answer(self.request, self.policy)(outcome)
+
+
+def _refusal(request: RequestFacts, policy: Policy, *, by_cookie: bool) -> Reason | None:
+    if request.method != "POST":
+        return Reason.WRONG_METHOD
+    # With VIA_TOKEN the header is compared with the record's token, which isn't loaded yet.
+    if not by_cookie or policy.anti_csrf is AntiCsrf.VIA_TOKEN:
+        return None
+    if not request.cookies(policy.refresh_cookie) or passes(request, policy, None):
+        return None
+    return Reason.CSRF
+
+
+def _left_overs(request: RequestFacts, policy: Policy) -> tuple[Effect[None], ...]:
+    effects: tuple[Effect[None], ...] = ()
+    names = (policy.access_cookie, policy.refresh_cookie)
+    doubled = any(len(request.cookies(name)) > 1 for name in names)
+    if doubled and policy.older_cookie_domain is not None:
+        effects += clear_cookies(policy, policy.older_cookie_domain)
+    if request.cookies(LEGACY_COOKIE):
+        effects += (clear_cookie(policy, LEGACY_COOKIE),)
+    return effects
