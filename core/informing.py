@@ -9,13 +9,13 @@ import attrs
 from ..effects import (
     Done,
     FrozenDict,
+    Listed,
     ListSessions,
     Load,
     Missing,
     Replaced,
     ReplaceData,
     SessionRecord,
-    Sessions,
     Step,
     freeze_object,
 )
@@ -91,7 +91,7 @@ class AfterList:
 
     now: int
 
-    def __call__(self, reply: Sessions) -> Step[tuple[str, ...]]:
+    def __call__(self, reply: Listed) -> Step[tuple[str, ...]]:
         alive = (record for record in reply.records if self.now < record.expires_at)
         return Done(tuple(record.handle for record in alive))
 

@@ -14,6 +14,7 @@ from .descriptions import (
     Establish,
     Established,
     HandleTaken,
+    Listed,
     ListSessions,
     Load,
     Missing,
@@ -26,7 +27,6 @@ from .descriptions import (
     RevokeUser,
     Rotate,
     Rotated,
-    Sessions,
     Stale,
     StoreEffect,
     TooLarge,
@@ -174,7 +174,7 @@ class Backend:
             case RevokeUser(user_id, tenant_id, keep):
                 return Revoked(self.store.delete_for_user(user_id, tenant_id, keep))
             case ListSessions(user_id, tenant_id):
-                return Sessions(self.store.list_for_user(user_id, tenant_id))
+                return Listed(self.store.list_for_user(user_id, tenant_id))
             case _:
                 assert_never(effect)
 

@@ -99,7 +99,7 @@ class Revoked:
 
 
 @attrs.frozen
-class Sessions:
+class Listed:
     """The user's records, oldest first."""
 
     records: tuple[SessionRecord, ...] = ()
@@ -185,7 +185,7 @@ class RevokeUser(Effect[Revoked]):
 
 
 @attrs.frozen
-class ListSessions(Effect[Sessions]):
+class ListSessions(Effect[Listed]):
     """Read a user's records, of one tenant or (None) of all."""
 
     user_id: str

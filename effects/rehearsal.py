@@ -18,6 +18,7 @@ from .descriptions import (
     Establish,
     Established,
     FetchClaim,
+    Listed,
     ListSessions,
     Load,
     Missing,
@@ -30,7 +31,6 @@ from .descriptions import (
     RevokeUser,
     Rotate,
     Rotated,
-    Sessions,
     TooLarge,
 )
 from .errors import UnknownEffect
@@ -136,7 +136,7 @@ def _predicted(effect: Effect[Any], answers: tuple[Any, ...]) -> Any:
             found = zip(handles, answers, strict=True)
             there = [handle for handle, answer in found if not isinstance(answer, Missing)]
             return Revoked(tuple(dict.fromkeys(there)))
-        case RevokeUser(keep=keep), (Sessions(records),):
+        case RevokeUser(keep=keep), (Listed(records),):
             return Revoked(tuple(r.handle for r in records if r.handle not in keep))
         case _:
             return answers[0]  # what a read found, or that the record is Missing

@@ -13,6 +13,7 @@ from counterfoil.effects import (
     Established,
     FrozenDict,
     HandleTaken,
+    Listed,
     ListSessions,
     Load,
     Missing,
@@ -29,7 +30,6 @@ from counterfoil.effects import (
     Rotated,
     Secret,
     SessionRecord,
-    Sessions,
     Stale,
     StoreEffect,
     TooLarge,
@@ -152,11 +152,11 @@ def test_a_users_sessions_are_listed_oldest_first_and_revoked_but_those_kept(
     away = make_record("h2", tenant_id="blue", created_at=3)
     other = make_record("h3", user_id="eve")
     backend = make_backend(away, new, other, old)
-    assert perform(backend, ListSessions("ada")) == Sessions((old, new, away))
-    assert perform(backend, ListSessions("ada", "public")) == Sessions((old, new))
+    assert perform(backend, ListSessions("ada")) == Listed((old, new, away))
+    assert perform(backend, ListSessions("ada", "public")) == Listed((old, new))
     assert perform(backend, RevokeUser("ada", "public", keep=("h1",))) == Revoked(("h9",))
     assert perform(backend, RevokeUser("ada")) == Revoked(("h1", "h2"))
-    assert perform(backend, ListSessions("eve")) == Sessions((other,))
+    assert perform(backend, ListSessions("eve")) == Listed((other,))
 
 
 def test_an_effect_of_another_family_is_no_business_of_a_backend(

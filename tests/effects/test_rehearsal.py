@@ -22,6 +22,7 @@ from counterfoil.effects import (
     FetchClaim,
     FrozenDict,
     InThread,
+    Listed,
     ListSessions,
     Load,
     Missing,
@@ -34,7 +35,6 @@ from counterfoil.effects import (
     RevokeUser,
     Rotate,
     SessionRecord,
-    Sessions,
     SessionsRevoked,
     Step,
     StoreEffect,
@@ -216,7 +216,7 @@ def test_a_rehearsal_is_a_step_that_asks_for_reads(make_record: MakeRecord) -> N
     script: list[tuple[Effect[Any], Any]] = [
         (Load("h1"), Missing()),
         (Load("h2"), make_record("h2")),
-        (ListSessions("ada"), Sessions((make_record("h1"), make_record("h3")))),
+        (ListSessions("ada"), Listed((make_record("h1"), make_record("h3")))),
     ]
     rehearsed: Any = play(rehearse(step), *script).state
     assert rehearsed.effects[:2] == (Revoke(("h1", "h2")), RevokeUser("ada", keep=("h1",)))
