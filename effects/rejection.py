@@ -34,7 +34,8 @@ class Rejection(Exception):
         return self.message
 
     def __reduce__(self) -> tuple[Callable[..., Rejection], tuple[Any, ...]]:
-        return _rebuilt, (type(self), attrs.asdict(self, recurse=False))
+        fields = (field for field in attrs.fields(type(self)) if field.init)
+        return _rebuilt, (type(self), {field.alias: getattr(self, field.name) for field in fields})
 
     def raised(self: R) -> R:
         """An equal value to raise: a traceback then never clings to one that others hold."""

@@ -65,5 +65,5 @@ def test_a_rejection_is_no_fault_of_the_caller_or_the_infrastructure() -> None:
     assert not issubclass(Rejection, CounterfoilError)
     assert str(Rejection()) == "rejected"
     assert str(Denied("ada")) == "denied"
-    assert repr(Denied("ada")) == "Denied(who='ada', attempts=1, locked=False)"
+    assert repr(Denied("ada")) == "Denied(clear_tokens=False, who='ada', attempts=1, locked=False)"
     assert Rejection() != Denied("ada")

@@ -114,7 +114,7 @@ class Recover:
     next: Callable[[int], Step[int]]
 
     def __call__(self, state: int | Rejection) -> Step[int]:
-        return self.next(state if isinstance(state, int) else attrs.astuple(state)[0])
+        return self.next(state if isinstance(state, int) else attrs.astuple(state)[-1])
 
 
 NUMBERS = st.integers(0, 9)

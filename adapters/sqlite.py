@@ -1,0 +1,189 @@
+"""The embedded default store: one SQLite file, durable, for many threads and processes.
+
+Each act is one statement, or one short transaction where it must read before it writes. Nothing is
+decided here: the file holds what it is told, expired or not.
+"""
+
+from __future__ import annotations
+
+import os
+from operator import attrgetter
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import attrs
+
+from ..effects import (
+    FrozenDict,
+    HandleTaken,
+    InvalidInput,
+    Missing,
+    SessionRecord,
+    Stale,
+    TooLarge,
+    apply_patch,
+    from_json,
+    json_size,
+    to_json,
+)
+from .sqlite_connections import Connections
+
+_JSON = ("payload", "data")
+_PLAIN = tuple(f.name for f in attrs.fields(SessionRecord) if f.name not in _JSON)
+_COLUMNS = (*_PLAIN, *_JSON, "expires_at")
+
+# Statements are put together from the record's own field names, once: no value is ever in one.
+_NAMES = ", ".join(_COLUMNS)
+_MARKS = ", ".join("?" for _ in _COLUMNS)
+_SETS = ", ".join(f"{name} = ?" for name in _COLUMNS)
+_CREATE = f"INSERT OR IGNORE INTO sessions ({_NAMES}) VALUES ({_MARKS})"  # noqa: S608  # see above
+_READ = f"SELECT {_NAMES} FROM sessions"  # noqa: S608  # see above
+_LOAD = f"{_READ} WHERE handle = ?"
+_SWAP = f"UPDATE sessions SET {_SETS} WHERE handle = ? AND version = ?"  # noqa: S608  # see above
+_PAYLOAD = "SELECT payload FROM sessions WHERE handle = ?"
+_MERGE = "UPDATE sessions SET payload = ?, version = version + 1 WHERE handle = ?"
+_REPLACE = "UPDATE sessions SET data = ?, version = version + 1 WHERE handle = ?"
+_DELETE = "DELETE FROM sessions WHERE handle = ?"
+_THEIRS = " WHERE user_id = ?1 AND (?2 IS NULL OR tenant_id = ?2) ORDER BY created_at, handle"
+_LIST = _READ + _THEIRS
+_HANDLES = "SELECT handle FROM sessions" + _THEIRS  # noqa: S608  # see above
+_PURGE = """
+    DELETE FROM sessions WHERE handle IN
+    (SELECT handle FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
+"""
+_LOAD_SECRET = "SELECT value FROM secrets WHERE name = ?"  # noqa: S105  # a statement
+_ADD_SECRET = "INSERT OR IGNORE INTO secrets (name, value) VALUES (?, ?)"  # noqa: S105  # the same
+_SWAP_SECRET = "UPDATE secrets SET value = ? WHERE name = ? AND value = ?"  # noqa: S105  # the same
+
+_plain_values = attrgetter(*_PLAIN)
+
+
+class SqliteStore:
+    """A store in one SQLite file. Implements the `Store` protocol, and `SecretStore` for keys.
+
+    Commits are durable when they return; the file is created for its owner alone. One object may
+    be shared by all threads of a process and used again after a fork.
+
+    Raises:
+        StoreUnavailable: the file can't be opened, or isn't a file of counterfoil's.
+        InvalidInput: the path is no path of a file.
+
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with SqliteStore(pathlib.Path(folder) / "sessions.db") as store:
+    ...         store.load("nobody's")
+    Missing()
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        if str(path) in ("", ":memory:"):
+            raise InvalidInput("SqliteStore needs a file; for one in memory use MemoryStore.")
+        self._connections = Connections(Path(path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; later calls raise `StoreUnavailable`."""
+        self._connections.close()
+
+    def create(self, record: SessionRecord) -> HandleTaken | None:
+        """Insert a record."""
+        with self._connections.writing() as connection:
+            created = connection.execute(_CREATE, _row(record)).rowcount
+        return None if created else HandleTaken()
+
+    def load(self, handle: str) -> SessionRecord | Missing:
+        """Read a record."""
+        with self._connections.reading() as connection:
+            row = connection.execute(_LOAD, (handle,)).fetchone()
+        return Missing() if row is None else _record(row)
+
+    def swap(self, record: SessionRecord, expected_version: int) -> Stale | None:
+        """Replace a record by compare-and-swap."""
+        values = (*_row(record), record.handle, expected_version)
+        with self._connections.writing() as connection:
+            swapped = connection.execute(_SWAP, values).rowcount
+        return None if swapped else Stale(self.load(record.handle))
+
+    def merge_payload(
+        self, handle: str, patch: FrozenDict, limit: int
+    ) -> FrozenDict | TooLarge | Missing:
+        """Merge a patch into a payload."""
+        if not patch:
+            held = self.load(handle)
+            return held if isinstance(held, Missing) else held.payload
+        with self._connections.transaction() as connection:
+            row = connection.execute(_PAYLOAD, (handle,)).fetchone()
+            if row is None:
+                return Missing()
+            payload = apply_patch(from_json(row[0]), patch)
+            if json_size(payload) > limit:
+                return TooLarge(payload)
+            connection.execute(_MERGE, (to_json(payload), handle))
+            return payload
+
+    def replace_data(self, handle: str, data: FrozenDict) -> Missing | None:
+        """Replace a session's data."""
+        with self._connections.writing() as connection:
+            replaced = connection.execute(_REPLACE, (to_json(data), handle)).rowcount
+        return None if replaced else Missing()
+
+    def delete(self, handles: tuple[str, ...]) -> tuple[str, ...]:
+        """Delete records."""
+        with self._connections.transaction() as connection:
+            return tuple(h for h in handles if connection.execute(_DELETE, (h,)).rowcount)
+
+    def delete_for_user(
+        self, user_id: str, tenant_id: str | None, keep: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """Delete a user's records."""
+        with self._connections.transaction() as connection:
+            rows = connection.execute(_HANDLES, (user_id, tenant_id)).fetchall()
+            handles = tuple(handle for (handle,) in rows if handle not in keep)
+            connection.executemany(_DELETE, ((handle,) for handle in handles))
+            return handles
+
+    def list_for_user(self, user_id: str, tenant_id: str | None) -> tuple[SessionRecord, ...]:
+        """Read a user's records."""
+        with self._connections.reading() as connection:
+            rows = connection.execute(_LIST, (user_id, tenant_id)).fetchall()
+        return tuple(map(_record, rows))
+
+    def purge(self, now: int, limit: int) -> int:
+        """Delete records that are over."""
+        with self._connections.writing() as connection:
+            return connection.execute(_PURGE, (now, limit)).rowcount
+
+    def load_secret(self, name: str) -> bytes | None:
+        """What is kept under a name."""
+        with self._connections.reading() as connection:
+            row = connection.execute(_LOAD_SECRET, (name,)).fetchone()
+        return None if row is None else row[0]
+
+    def swap_secret(self, name: str, expected: bytes | None, new: bytes) -> bool:
+        """Keep a secret under a name, if it still has the expected value."""
+        with self._connections.writing() as connection:
+            if expected is None:
+                return connection.execute(_ADD_SECRET, (name, new)).rowcount == 1
+            return connection.execute(_SWAP_SECRET, (new, name, expected)).rowcount == 1
+
+
+def _row(record: SessionRecord) -> tuple[Any, ...]:
+    values = _plain_values(record)
+    return (*values, to_json(record.payload), to_json(record.data), record.expires_at)
+
+
+def _record(row: tuple[Any, ...]) -> SessionRecord:
+    *plain, payload, data, _ = row
+    fields = dict(zip(_PLAIN, plain, strict=True))
+    return SessionRecord(**fields, payload=from_json(payload), data=from_json(data))
