@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import attrs
 
-from ..effects import Load, Missing, Reason, SessionRecord, Step
+from ..effects import Effect, Load, Missing, Reason, SessionRecord, Step
 from .policy import Policy
 from .refreshing import Refresh, prepare_refresh
 from .rejections import Unauthorised
+from .request import LEGACY_COOKIE, RequestFacts
 from .session import Session
+from .transport import clear_cookie, clear_cookies
 from .verifying import rejected
 
 
@@ -68,3 +70,15 @@ def _look_at(candidates: tuple[Refresh, ...], first: Refresh) -> Step[Session]:
     candidate, *others = candidates
     load = Load(candidate.presented.handle)
     return load.then(AfterCandidate(candidate, tuple(others), first))
+
+
+def left_overs(request: RequestFacts, policy: Policy) -> tuple[Effect[None], ...]:
+    """The response effects that clear cookies of an older domain or an older protocol."""
+    effects: tuple[Effect[None], ...] = ()
+    names = (policy.access_cookie, policy.refresh_cookie)
+    doubled = any(len(request.cookies(name)) > 1 for name in names)
+    if doubled and policy.older_cookie_domain is not None:
+        effects += clear_cookies(policy, policy.older_cookie_domain)
+    if request.cookies(LEGACY_COOKIE):
+        effects += (clear_cookie(policy, LEGACY_COOKIE),)
+    return effects

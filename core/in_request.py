@@ -8,6 +8,7 @@ tokens only if it ends the session.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Literal, overload
 
 import attrs
 
@@ -19,7 +20,7 @@ from ..effects import (
     Rejection,
     Step,
 )
-from .candidates import refresh_with_one_of
+from .candidates import left_overs, refresh_with_one_of
 from .claims import SessionClaim, Validator
 from .creating import create_session
 from .csrf import may_log_in, passes
@@ -29,7 +30,6 @@ from .policy import AntiCsrf, Policy, Transfer
 from .presented import Presented, present, verified_handle
 from .rejections import Unauthorised
 from .request import (
-    LEGACY_COOKIE,
     RequestFacts,
     bearer_token,
     used_transfers,
@@ -40,8 +40,6 @@ from .rotation import parse
 from .session import Session, attach_to_request_response
 from .transport import (
     ANTI_CSRF_HEADER,
-    clear_cookie,
-    clear_cookies,
     clear_tokens,
     clear_transfer,
     private_response,
@@ -49,6 +47,30 @@ from .transport import (
 from .verifying import AssertClaims, check_in_database, rejected
 
 
+@overload
+def get_session_from_request(
+    request: RequestFacts,
+    *,
+    policy: Policy,
+    verify: Verifier,
+    now: int,
+    required: Literal[True] = True,
+    check_anti_csrf: bool = True,
+    check_database: bool = False,
+    validators: Iterable[Validator] | None = None,
+) -> Step[Session]: ...
+@overload
+def get_session_from_request(
+    request: RequestFacts,
+    *,
+    policy: Policy,
+    verify: Verifier,
+    now: int,
+    required: bool,
+    check_anti_csrf: bool = True,
+    check_database: bool = False,
+    validators: Iterable[Validator] | None = None,
+) -> Step[Session | None]: ...
 def get_session_from_request(
     request: RequestFacts,
     *,
@@ -59,7 +81,7 @@ def get_session_from_request(
     check_anti_csrf: bool = True,
     check_database: bool = False,
     validators: Iterable[Validator] | None = None,
-) -> Step[Session | None]:
+) -> Step[Session] | Step[Session | None]:
     """The session of a request, attached to its exchange. [Load with `check_database`; claims]
 
     Takes the access token from `Authorization: Bearer`, else from the cookie, which on an unsafe
@@ -201,7 +223,7 @@ class Send:
         others = (way for way in used if way is not self.transfer)
         told = [*private_response()]
         told += [effect for way in others for effect in clear_transfer(policy, way)]
-        return Done(session, (*told, *_left_overs(self.request, policy))).then(
+        return Done(session, (*told, *left_overs(self.request, policy))).then(
             Attach(self.request, self.transfer, self.now)
         )
 
@@ -264,14 +286,3 @@ def _refusal(request: RequestFacts, policy: Policy, *, by_cookie: bool) -> Reaso
     if not request.cookies(policy.refresh_cookie) or passes(request, policy, None):
         return None
     return Reason.CSRF
-
-
-def _left_overs(request: RequestFacts, policy: Policy) -> tuple[Effect[None], ...]:
-    effects: tuple[Effect[None], ...] = ()
-    names = (policy.access_cookie, policy.refresh_cookie)
-    doubled = any(len(request.cookies(name)) > 1 for name in names)
-    if doubled and policy.older_cookie_domain is not None:
-        effects += clear_cookies(policy, policy.older_cookie_domain)
-    if request.cookies(LEGACY_COOKIE):
-        effects += (clear_cookie(policy, LEGACY_COOKIE),)
-    return effects

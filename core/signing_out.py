@@ -39,9 +39,7 @@ class EndSession:
 
     now: int
 
-    def __call__(self, session: Session | None) -> Step[bool]:
-        if session is None:
-            return Done(False)
+    def __call__(self, session: Session) -> Step[bool]:
         ended = revoke_session(session, now=self.now)
         if not session.policy.clear_site_data:
             return ended

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
-from typing import Never, assert_never
+from typing import Literal, Never, assert_never, overload
 
 import attrs
 
@@ -23,31 +23,59 @@ from .rejections import TryRefreshToken, Unauthorised
 from .session import Session
 
 
+@overload
 def get_session(
     access_token: str | None,
     *,
     policy: Policy,
     verify: Verifier,
     now: int,
+    required: Literal[True] = True,
     anti_csrf_token: str | None = None,
     check_anti_csrf: bool = True,
     check_database: bool = False,
     validators: Iterable[Validator] | None = None,
-) -> Step[Session]:
+) -> Step[Session]: ...
+@overload
+def get_session(
+    access_token: str | None,
+    *,
+    policy: Policy,
+    verify: Verifier,
+    now: int,
+    required: bool,
+    anti_csrf_token: str | None = None,
+    check_anti_csrf: bool = True,
+    check_database: bool = False,
+    validators: Iterable[Validator] | None = None,
+) -> Step[Session | None]: ...
+def get_session(
+    access_token: str | None,
+    *,
+    policy: Policy,
+    verify: Verifier,
+    now: int,
+    required: bool = True,
+    anti_csrf_token: str | None = None,
+    check_anti_csrf: bool = True,
+    check_database: bool = False,
+    validators: Iterable[Validator] | None = None,
+) -> Step[Session] | Step[Session | None]:
     """The session of an access token. [Load with `check_database`; FetchClaim, Regenerate]
 
     `verify` is a `KeySet`, or a memory of what one said. `anti_csrf_token` must be the session's,
     if it has one, unless `check_anti_csrf` is false. `check_database` also asks whether the
     session was revoked, or displaced by a fork. `validators` are the policy's by default.
 
-    Ends in the session, or in `Unauthorised` (no token of ours, session over), `TryRefreshToken`
-    (expired, unknown key, bad signature, anti-CSRF) or `InvalidClaims`.
+    Ends in the session, or in None if there is no token and `required` is false; or in
+    `Unauthorised` (no token of ours, session over), `TryRefreshToken` (expired, unknown key, bad
+    signature, anti-CSRF) or `InvalidClaims`.
 
     >>> get_session(None, policy=example_policy(), verify=KeySet(()), now=0).state
     Unauthorised(clear_tokens=False, reason=<Reason.NO_TOKEN: 'no token'>, handle=None)
     """
     if access_token is None:
-        return rejected(Unauthorised(Reason.NO_TOKEN), now)
+        return rejected(Unauthorised(Reason.NO_TOKEN), now) if required else Done(None)
     access = verify(access_token)
     if isinstance(access, Unverified):
         return rejected(unverified(access.reason), now)
