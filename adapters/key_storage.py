@@ -13,7 +13,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import attrs
 
@@ -42,6 +42,7 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
+@runtime_checkable
 class SecretStore(Protocol):
     """Keeps secrets by name. Each method is one atomic act, durable when it returns."""
 

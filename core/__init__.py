@@ -78,6 +78,7 @@ from .transport import (
     set_cookie_line,
 )
 from .validating import ClaimValidation, validate_claims
+from .verifying import get_session
 
 __all__ = [
     "ALLOWED_REQUEST_HEADERS",
@@ -131,6 +132,7 @@ __all__ = [
     "get_expiry",
     "get_handle",
     "get_recipe_user_id",
+    "get_session",
     "get_session_data_from_database",
     "get_session_from_request",
     "get_session_information",

@@ -57,7 +57,7 @@ class KeySet:
     Unverified(reason=<Reason.NOT_OURS: 'not a token of ours'>)
     """
 
-    keys: tuple[PublicKey, ...] = attrs.field(converter=tuple)
+    keys: tuple[PublicKey, ...]
 
     def __call__(self, token: str, /) -> Verification:
         """Verify a compact JWS of at most 8,192 characters. Raises nothing."""

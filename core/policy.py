@@ -7,6 +7,7 @@ Where a setting is left out it follows from the origins, as browsers' rules dema
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -83,6 +84,14 @@ def _cookie_name(instance: object, attribute: attrs.Attribute[str], value: str) 
 def _path(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
     if not value.startswith("/") or not value.isascii() or any(c in value for c in "; \r\n\t\0"):
         raise InvalidPolicy(attribute.name, f"{value!r} is no path; write one such as /auth.")
+
+
+def _claims(value: Iterable[SessionClaim]) -> tuple[SessionClaim, ...]:
+    return tuple(value)
+
+
+def _validators(value: Iterable[Validator]) -> tuple[Validator, ...]:
+    return tuple(value)
 
 
 def _site_is_api(policy: Policy) -> Origin:
@@ -190,8 +199,8 @@ class Policy:
     )
     expose_access_token: bool = False
     clear_site_data: bool = False
-    claims: tuple[SessionClaim, ...] = attrs.field(default=(), converter=tuple)
-    validators: tuple[Validator, ...] = attrs.field(default=(), converter=tuple)
+    claims: tuple[SessionClaim, ...] = attrs.field(default=(), converter=_claims)
+    validators: tuple[Validator, ...] = attrs.field(default=(), converter=_validators)
     unauthorised_status: int = attrs.field(default=401, validator=_status)
     invalid_claim_status: int = attrs.field(default=403, validator=_status)
 

@@ -10,4 +10,14 @@ _real = (_here / "core").is_dir() and not (_here / "core").is_symlink()
 if _here.parent.name == ".src" and not _real:
     __path__.insert(0, str(_here.parents[1]))
 
+from . import adapters, core, effects  # noqa: E402  # only now are they to be found
+from .adapters import *  # noqa: E402, F403  # the face is what the packages show
+from .core import *  # noqa: E402, F403  # the same
+from .effects import *  # noqa: E402, F403  # the same
+
 __version__ = "0.1.0"
+
+__all__ = ["__version__"]
+__all__ += adapters.__all__
+__all__ += core.__all__
+__all__ += effects.__all__
