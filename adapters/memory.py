@@ -33,6 +33,9 @@ from ..effects import (
 T = TypeVar("T")
 
 
+_NOBODYS: HashTrieSet[str] = HashTrieSet()
+
+
 @attrs.frozen
 class World:
     """What a store holds.
@@ -51,7 +54,7 @@ class World:
         """The world with a new record, unless its handle is taken."""
         if record.handle in self.records:
             return self, HandleTaken()
-        theirs = self.users.get(record.user_id) or HashTrieSet[str]()
+        theirs = self.users.get(record.user_id, _NOBODYS)
         users = self.users.insert(record.user_id, theirs.insert(record.handle))
         return attrs.evolve(self._with(record), users=users), None
 
