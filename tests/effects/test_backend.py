@@ -107,6 +107,7 @@ def test_regenerate_merges_and_signs_the_result(
     assert perform(backend, effect) == Regenerated(merged, 'signed:{"a":1,"c":3,"sub":"ada"}')
     assert perform(backend, Load("h1")) == attrs.evolve(record, payload=merged, version=1)
     assert perform(backend, Regenerate("h1", {}, None, limit=0)) == Regenerated(merged)
+    assert perform(backend, Regenerate("h1", {}, {}, limit=0)).access_token is not None
     assert perform(backend, Load("h1")).version == 1
 
 

@@ -224,29 +224,40 @@ class Colour(Enum):
 
 
 @attrs.frozen
+class Pin:
+    """A part of an effect; what is in it is secret only where its field says so."""
+
+    digits: str
+
+
+@attrs.frozen
 class Custom(Effect[Missing]):
     """An effect of an application's own, with all that attrs allows."""
 
     _colour: Colour
-    pin: tuple[str | bytes, ...] = attrs.field(metadata={"secret": True})
+    pins: tuple[str | bytes | Pin, ...] = attrs.field(metadata={"secret": True})
+    hint: Pin
     size: float = attrs.field(default=0.5, validator=attrs.validators.gt(0))
     derived: int = attrs.field(init=False, default=3)
 
 
-CUSTOM = Journal((Entry(Custom(Colour.RED, ("1234", b"56")), Missing()),))
+TYPES = (Custom, Colour, Pin)
+PINS = ("1234", b"56", Pin("78"))
+CUSTOM = Journal((Entry(Custom(Colour.RED, PINS, Pin("9")), Missing()),))
 
 
 def test_effects_of_ones_own_come_back_by_their_types() -> None:
-    types = (Custom, Colour)
-    assert Journal.from_json(CUSTOM.to_json(secrets=True), types) == CUSTOM
-    masked = Journal.from_json(CUSTOM.to_json(), types=types)
-    assert masked == Journal((Entry(Custom(Colour.RED, ("****", bytes(2))), Missing()),), True)
+    assert Journal.from_json(CUSTOM.to_json(secrets=True), TYPES) == CUSTOM
+    hidden = Custom(Colour.RED, ("****", bytes(2), Pin("**")), Pin("9"))
+    masked = Journal.from_json(CUSTOM.to_json(), types=TYPES)
+    assert masked == Journal((Entry(hidden, Missing()),), masked=True)
 
 
-@pytest.mark.parametrize("types", [(), (Colour,), (Custom,)])
+@pytest.mark.parametrize("types", [(), (Colour, Pin), (Custom, Pin), (Custom, Colour)])
 def test_types_that_were_not_given_are_named(types: tuple[type[Any], ...]) -> None:
     with pytest.raises(
-        InvalidInput, match=r"^entry 1 of the journal: unknown type '(Custom|Colour)'.* in types="
+        InvalidInput,
+        match=r"^entry 1 of the journal: unknown type '(Custom|Colour|Pin)'.* in types=",
     ):
         Journal.from_json(CUSTOM.to_json(), types)
 
@@ -304,6 +315,7 @@ def asking(effect: Any) -> str:
         (asking({"$object": []}), "unknown type '$object' with a body of type list"),
         (asking({"$bytes": "é"}), "$bytes is not base64"),
         (asking({"$bytes": "abc"}), "$bytes is not base64"),
+        (asking({"$bytes": "Y!Q=="}), "$bytes is not base64"),
         (asking({"Theft": "recent"}), "Theft has no such member"),
         (asking({"Theft": ["RECENT"]}), "Theft has no such member"),
         (asking({"Load": {}}), "Load has the fields (handle), but these are others"),
@@ -326,7 +338,7 @@ def test_garbage_is_refused_with_what_is_wrong(text: str, problem: str) -> None:
 def test_a_class_that_refuses_its_fields_says_so() -> None:
     text = CUSTOM.to_json().replace("0.5", "0")
     with pytest.raises(InvalidInput, match=r"Custom refuses its fields \(ValueError\)"):
-        Journal.from_json(text, (Custom, Colour))
+        Journal.from_json(text, TYPES)
 
 
 @given(

@@ -212,14 +212,14 @@ def test_a_write_whose_reply_depends_on_nothing_is_not_read_for(
 
 
 def test_a_rehearsal_is_a_step_that_asks_for_reads(make_record: MakeRecord) -> None:
-    step = Revoke(("h1", "h2")).then(AfterFirst(RevokeUser("ada", keep=("h1",))))
+    step = Revoke(("h1", "h2")).then(AfterFirst(RevokeUser("ada", "blue", keep=("h1",))))
     script: list[tuple[Effect[Any], Any]] = [
         (Load("h1"), Missing()),
         (Load("h2"), make_record("h2")),
-        (ListSessions("ada"), Listed((make_record("h1"), make_record("h3")))),
+        (ListSessions("ada", "blue"), Listed((make_record("h1"), make_record("h3")))),
     ]
     rehearsed: Any = play(rehearse(step), *script).state
-    assert rehearsed.effects[:2] == (Revoke(("h1", "h2")), RevokeUser("ada", keep=("h1",)))
+    assert rehearsed.effects[:2] == (Revoke(("h1", "h2")), RevokeUser("ada", "blue", keep=("h1",)))
     assert rehearsed.outcome.handles == ("h3",)
     assert rehearse(step) == rehearse(step)
     assert hash(rehearse(step)) == hash(rehearse(step))
