@@ -29,16 +29,16 @@ from ..effects import (
 )
 from .sqlite_connections import Connections
 
-_JSON = ("payload", "data")
-_PLAIN = tuple(f.name for f in attrs.fields(SessionRecord) if f.name not in _JSON)
-_COLUMNS = (*_PLAIN, *_JSON, "expires_at")
+_FIELDS = tuple(field.name for field in attrs.fields(SessionRecord))
+_COLUMNS = (*_FIELDS, "expires_at")  # which follows from others, for purging
 
 # Statements are put together from the record's own field names, once: no value is ever in one.
 _NAMES = ", ".join(_COLUMNS)
 _MARKS = ", ".join("?" for _ in _COLUMNS)
 _SETS = ", ".join(f"{name} = ?" for name in _COLUMNS)
-_CREATE = f"INSERT OR IGNORE INTO sessions ({_NAMES}) VALUES ({_MARKS})"  # noqa: S608  # see above
-_READ = f"SELECT {_NAMES} FROM sessions"  # noqa: S608  # see above
+_INSERT = f"INSERT INTO sessions ({_NAMES}) VALUES ({_MARKS})"  # noqa: S608  # see above
+_CREATE = f"{_INSERT} ON CONFLICT (handle) DO NOTHING"
+_READ = f"SELECT {', '.join(_FIELDS)} FROM sessions"  # noqa: S608  # see above
 _LOAD = f"{_READ} WHERE handle = ?"
 _SWAP = f"UPDATE sessions SET {_SETS} WHERE handle = ? AND version = ?"  # noqa: S608  # see above
 _PAYLOAD = "SELECT payload FROM sessions WHERE handle = ?"
@@ -49,14 +49,14 @@ _THEIRS = " WHERE user_id = ?1 AND (?2 IS NULL OR tenant_id = ?2) ORDER BY creat
 _LIST = _READ + _THEIRS
 _HANDLES = "SELECT handle FROM sessions" + _THEIRS  # noqa: S608  # see above
 _PURGE = """
-    DELETE FROM sessions WHERE handle IN
-    (SELECT handle FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
+    DELETE FROM sessions WHERE rowid IN
+    (SELECT rowid FROM sessions WHERE expires_at <= ? ORDER BY expires_at, handle LIMIT ?)
 """
 _LOAD_SECRET = "SELECT value FROM secrets WHERE name = ?"  # noqa: S105  # a statement
-_ADD_SECRET = "INSERT OR IGNORE INTO secrets (name, value) VALUES (?, ?)"  # noqa: S105  # the same
+_ADD_SECRET = "INSERT INTO secrets (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING"  # noqa: S105  # the same
 _SWAP_SECRET = "UPDATE secrets SET value = ? WHERE name = ? AND value = ?"  # noqa: S105  # the same
 
-_plain_values = attrgetter(*_PLAIN)
+_values = attrgetter(*_FIELDS)
 
 
 class SqliteStore:
@@ -79,7 +79,7 @@ class SqliteStore:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         if str(path) in ("", ":memory:"):
             raise InvalidInput("SqliteStore needs a file; for one in memory use MemoryStore.")
-        self._connections = Connections(Path(path))
+        self._file = Connections(Path(path))
 
     def __enter__(self) -> Self:
         return self
@@ -94,26 +94,21 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the file; later calls raise `StoreUnavailable`."""
-        self._connections.close()
+        self._file.close()
 
     def create(self, record: SessionRecord) -> HandleTaken | None:
         """Insert a record."""
-        with self._connections.writing() as connection:
-            created = connection.execute(_CREATE, _row(record)).rowcount
-        return None if created else HandleTaken()
+        return None if self._file.write(_CREATE, _row(record)) else HandleTaken()
 
     def load(self, handle: str) -> SessionRecord | Missing:
         """Read a record."""
-        with self._connections.reading() as connection:
-            row = connection.execute(_LOAD, (handle,)).fetchone()
-        return Missing() if row is None else _record(row)
+        rows = self._file.read(_LOAD, (handle,))
+        return _record(rows[0]) if rows else Missing()
 
     def swap(self, record: SessionRecord, expected_version: int) -> Stale | None:
         """Replace a record by compare-and-swap."""
         values = (*_row(record), record.handle, expected_version)
-        with self._connections.writing() as connection:
-            swapped = connection.execute(_SWAP, values).rowcount
-        return None if swapped else Stale(self.load(record.handle))
+        return None if self._file.write(_SWAP, values) else Stale(self.load(record.handle))
 
     def merge_payload(
         self, handle: str, patch: FrozenDict, limit: int
@@ -122,7 +117,7 @@ class SqliteStore:
         if not patch:
             held = self.load(handle)
             return held if isinstance(held, Missing) else held.payload
-        with self._connections.transaction() as connection:
+        with self._file.transaction() as connection:
             row = connection.execute(_PAYLOAD, (handle,)).fetchone()
             if row is None:
                 return Missing()
@@ -134,20 +129,18 @@ class SqliteStore:
 
     def replace_data(self, handle: str, data: FrozenDict) -> Missing | None:
         """Replace a session's data."""
-        with self._connections.writing() as connection:
-            replaced = connection.execute(_REPLACE, (to_json(data), handle)).rowcount
-        return None if replaced else Missing()
+        return None if self._file.write(_REPLACE, (to_json(data), handle)) else Missing()
 
     def delete(self, handles: tuple[str, ...]) -> tuple[str, ...]:
         """Delete records."""
-        with self._connections.transaction() as connection:
+        with self._file.transaction() as connection:
             return tuple(h for h in handles if connection.execute(_DELETE, (h,)).rowcount)
 
     def delete_for_user(
         self, user_id: str, tenant_id: str | None, keep: tuple[str, ...]
     ) -> tuple[str, ...]:
         """Delete a user's records."""
-        with self._connections.transaction() as connection:
+        with self._file.transaction() as connection:
             rows = connection.execute(_HANDLES, (user_id, tenant_id)).fetchall()
             handles = tuple(handle for (handle,) in rows if handle not in keep)
             connection.executemany(_DELETE, ((handle,) for handle in handles))
@@ -155,35 +148,31 @@ class SqliteStore:
 
     def list_for_user(self, user_id: str, tenant_id: str | None) -> tuple[SessionRecord, ...]:
         """Read a user's records."""
-        with self._connections.reading() as connection:
-            rows = connection.execute(_LIST, (user_id, tenant_id)).fetchall()
-        return tuple(map(_record, rows))
+        return tuple(map(_record, self._file.read(_LIST, (user_id, tenant_id))))
 
     def purge(self, now: int, limit: int) -> int:
-        """Delete records that are over."""
-        with self._connections.writing() as connection:
-            return connection.execute(_PURGE, (now, limit)).rowcount
+        """Delete records that are over, those that ended first."""
+        return self._file.write(_PURGE, (now, limit))
 
     def load_secret(self, name: str) -> bytes | None:
         """What is kept under a name."""
-        with self._connections.reading() as connection:
-            row = connection.execute(_LOAD_SECRET, (name,)).fetchone()
-        return None if row is None else row[0]
+        rows = self._file.read(_LOAD_SECRET, (name,))
+        return rows[0][0] if rows else None
 
     def swap_secret(self, name: str, expected: bytes | None, new: bytes) -> bool:
         """Keep a secret under a name, if it still has the expected value."""
-        with self._connections.writing() as connection:
-            if expected is None:
-                return connection.execute(_ADD_SECRET, (name, new)).rowcount == 1
-            return connection.execute(_SWAP_SECRET, (new, name, expected)).rowcount == 1
+        if expected is None:
+            return self._file.write(_ADD_SECRET, (name, new)) == 1
+        return self._file.write(_SWAP_SECRET, (new, name, expected)) == 1
 
 
 def _row(record: SessionRecord) -> tuple[Any, ...]:
-    values = _plain_values(record)
-    return (*values, to_json(record.payload), to_json(record.data), record.expires_at)
+    *plain, payload, data = _values(record)
+    return (*plain, to_json(payload), to_json(data), record.expires_at)
 
 
 def _record(row: tuple[Any, ...]) -> SessionRecord:
-    *plain, payload, data, _ = row
-    fields = dict(zip(_PLAIN, plain, strict=True))
-    return SessionRecord(**fields, payload=from_json(payload), data=from_json(data))
+    fields = dict(zip(_FIELDS, row, strict=True))
+    fields["payload"] = from_json(fields["payload"])
+    fields["data"] = from_json(fields["data"])
+    return SessionRecord(**fields)

@@ -1,23 +1,45 @@
-"""Connections to one SQLite file: one that writes, under a lock, and as many that read.
+"""Connections to one SQLite file: one that writes, and as many that read at once.
 
-A writer waits for other processes (`busy_timeout`) and for this one's threads (the lock), so that
-nobody sees "database is locked". Readers never wait: the file is in WAL mode. After a fork the
-child opens its own connections, for SQLite's must not cross one.
+Readers never wait for writers: the file is in WAL mode. A writer waits for this process's threads
+(its lock) and for other processes (`PATIENCE`), so that nobody sees "database is locked".
+
+A connection is opened when it is first needed and closed when it fails, which rolls back what it
+was in the middle of. It must never cross a fork: SQLite would take the parent's locks for the
+child's own, and what the child then writes can be lost. So each is closed before a fork, once it
+is idle, and opened again in whichever process needs it.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
+from typing import Any
+from weakref import WeakSet
+
+import attrs
 
 from ..effects import StoreUnavailable
-from .sqlite_schema import migrate
+from .sqlite_schema import prepare
 
-BUSY_TIMEOUT = 60.0  # s
+PATIENCE = 60.0  # s that a writer waits for other processes
+
+
+@attrs.define(eq=False)
+class _Lane:
+    """A connection that is opened when it is needed, and the lock of whoever uses it."""
+
+    lock: Lock = attrs.field(factory=Lock)
+    connection: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
 
 
 class Connections:
@@ -29,102 +51,136 @@ class Connections:
         Raises:
             StoreUnavailable: it can't be opened, or isn't a file of ours.
         """
-        self._path = path
-        self._pid = os.getpid()
-        self._lock = Lock()
-        self._readers: list[sqlite3.Connection] = []
-        self._writer: sqlite3.Connection | None = None
-        self._abandoned: object = None
+        self._path = path.absolute()
         self._closed = False
+        self._writer = _Lane()
+        self._readers: list[_Lane] = []
+        self._adding = Lock()
         self._create()
         with self.writing() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            migrate(connection, str(path))
+            prepare(connection, str(self._path), patience=PATIENCE)
+        _ALIVE.add(self)
 
-    @contextmanager
-    def reading(self) -> Generator[sqlite3.Connection]:
-        """A connection that nobody else uses meanwhile.
-
-        Raises:
-            StoreUnavailable: the file can't be used; raised from the driver's own error.
-        """
-        try:
-            self._check()
-            try:
-                connection = self._readers.pop()
-            except IndexError:
-                connection = self._open()
-            try:
-                yield connection
-            finally:
-                self._readers.append(connection)
-        except sqlite3.Error as error:
-            raise self._unavailable(error) from error
-
-    @contextmanager
-    def writing(self) -> Generator[sqlite3.Connection]:
-        """The connection that writes. Each statement commits by itself.
+    def read(self, statement: str, values: Sequence[Any]) -> list[Any]:
+        """The rows of one statement, of one moment.
 
         Raises:
             StoreUnavailable: the file can't be used; raised from the driver's own error.
         """
-        try:
-            self._check()
-            with self._lock:
-                if self._writer is None:
-                    self._writer = self._open()
-                yield self._writer
-        except sqlite3.Error as error:
-            raise self._unavailable(error) from error
+        lane = self._idle_reader()
+        with lane.lock:
+            try:
+                connection = lane.connection or self._open(lane)
+                return connection.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                lane.close()
+                raise self._unavailable(error) from error
+
+    def write(self, statement: str, values: Sequence[Any]) -> int:
+        """Carry out one statement, durably; answers how many rows it changed.
+
+        Raises as `read` does.
+        """
+        with self.writing() as connection:
+            return connection.execute(statement, values).rowcount
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
-        """The connection that writes, in one transaction that holds the file's write lock."""
+        """The connection that writes, in one transaction that holds the file's write lock.
+
+        Raises as `read` does.
+        """
         with self.writing() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-                raise
+            yield connection
             connection.execute("COMMIT")
 
+    @contextmanager
+    def writing(self) -> Generator[sqlite3.Connection]:
+        """The connection that writes. Outside of a transaction each statement commits by itself.
+
+        Raises as `read` does.
+        """
+        lane = self._writer
+        with lane.lock:
+            try:
+                yield lane.connection or self._open(lane)
+            except BaseException as error:
+                lane.close()
+                if isinstance(error, sqlite3.Error):
+                    raise self._unavailable(error) from error
+                raise
+
     def close(self) -> None:
-        """Close every connection that isn't in use; later calls raise `StoreUnavailable`."""
+        """Close every connection once it is idle; later calls raise `StoreUnavailable`."""
         self._closed = True
-        with self._lock:
-            idle = [*self._readers, *([self._writer] if self._writer else [])]
-            self._readers, self._writer = [], None
-        for connection in idle:
-            connection.close()
+        with self.paused():
+            pass
+
+    @contextmanager
+    def paused(self) -> Generator[None]:
+        """All connections closed, and none opened meanwhile."""
+        with ExitStack() as locks:
+            locks.enter_context(self._adding)
+            for lane in (self._writer, *self._readers):
+                locks.enter_context(lane.lock)
+                lane.close()
+            yield
+
+    def _idle_reader(self) -> _Lane:
+        for lane in self._readers:
+            if not lane.lock.locked():
+                return lane
+        with self._adding:
+            lane = _Lane()
+            self._readers.append(lane)
+            return lane
 
     def _create(self) -> None:
+        # Only if it isn't there: to open a file and close it again would drop every lock that
+        # this process has on it (POSIX), those of another store's connections included.
         try:
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            pass
         except OSError as error:
-            raise StoreUnavailable(f"{self._path}: {error.strerror}") from error
+            raise StoreUnavailable(f"{self._path}: {error.strerror}.") from error
 
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-        )
-        try:
-            # FULL: a commit that was answered survives the loss of power.
-            connection.execute("PRAGMA synchronous = FULL")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _check(self) -> None:
+    def _open(self, lane: _Lane) -> sqlite3.Connection:
         if self._closed:
             raise StoreUnavailable("the store is closed; open a new one.")
-        if self._pid != os.getpid():
-            # The parent's connections are left alone: closing them here could drop its locks.
-            self._abandoned = (self._readers, self._writer)
-            self._pid, self._lock = os.getpid(), Lock()
-            self._readers, self._writer = [], None
+        lane.connection = connection = sqlite3.connect(
+            f"{self._path.as_uri()}?mode=rw",  # never creates: a file that was deleted stays away
+            uri=True,
+            timeout=PATIENCE,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        # FULL: a commit that was answered survives the loss of power.
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
 
     def _unavailable(self, error: sqlite3.Error) -> StoreUnavailable:
-        return StoreUnavailable(f"{self._path}: {error}")
+        return StoreUnavailable(f"{self._path}: {error}.")
+
+
+_ALIVE: WeakSet[Connections] = WeakSet()
+_forking = Lock()
+_paused = ExitStack()  # of whichever thread is forking
+
+
+def _before_fork() -> None:
+    _forking.acquire()
+    for connections in list(_ALIVE):
+        _paused.enter_context(connections.paused())
+
+
+def _after_fork() -> None:
+    _paused.close()
+    _forking.release()
+
+
+if sys.platform != "win32":  # where there is no fork
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+    )
