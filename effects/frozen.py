@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = "bool | int | float | str | tuple[Json, ...] | FrozenDict | None"
 
+MAX_INTEGER_BITS = 8192  # Python itself refuses to print or parse much longer ones
 MAX_DEPTH = 32  # levels of nesting; a cookie has room for fewer, and a cycle has no end
 
 
@@ -105,6 +106,8 @@ def freeze(value: object, path: str = "value", depth: int = MAX_DEPTH) -> Json:
     if isinstance(value, str):
         return _text(value, path)
     if isinstance(value, int):
+        if value.bit_length() > MAX_INTEGER_BITS:
+            raise NotJson(path, "is an integer too long for JSON. Use a string.")
         return int(value)
     if isinstance(value, float):
         if math.isfinite(value):
@@ -158,7 +161,10 @@ def apply_patch(payload: FrozenDict, patch: Mapping[str, Json]) -> FrozenDict:
     {'plan': 'pro'}
     """
     merged = {**payload, **patch}
-    return FrozenDict([(key, value) for key, value in merged.items() if value is not None])
+    gone = [key for key, value in patch.items() if value is None]
+    for key in gone:
+        del merged[key]
+    return FrozenDict(merged)
 
 
 def to_json(value: Json) -> str:

@@ -250,3 +250,13 @@ def test_a_secret_shows_its_length_only(text: str) -> None:
     assert repr(secret) == f"<secret, {len(text)} characters>"
     assert text not in repr(FrozenDict({"token": secret}))
     assert text not in repr((secret,))
+
+
+def test_a_patch_deletes_no_key_but_those_that_it_names() -> None:
+    assert apply_patch(freeze_object({"a": None, "b": 1}), {"b": None}) == {"a": None}
+    assert apply_patch(freeze_object({"a": 1}), {"unknown": None}) == {"a": 1}
+
+
+def test_an_integer_that_python_would_not_print_is_refused() -> None:
+    with pytest.raises(NotJson, match=r"payload\.n is an integer too long"):
+        freeze({"n": 1 << 20_000}, "payload")
