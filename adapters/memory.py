@@ -8,11 +8,12 @@ enough for tests and for a single process whose sessions may end with it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import nsmallest
 from threading import Lock
 from typing import Any, TypeVar
 
 import attrs
-from rpds import HashTrieMap, HashTrieSet
+from rpds import HashTrieMap
 
 from ..effects import (
     Backend,
@@ -33,29 +34,29 @@ from ..effects import (
 T = TypeVar("T")
 
 
-_NOBODYS: HashTrieSet[str] = HashTrieSet()
-
-
 @attrs.frozen
 class World:
     """What a store holds.
 
     Attributes:
         records: by handle.
-        users: the handles of each user's sessions, so that listing one's needs no search.
+        users: the handles of each user's sessions, so that listing one's needs no search. They
+            follow from the records, so they aren't compared.
         secrets: what is kept under a name, such as a key ring; not shown.
     """
 
     records: HashTrieMap[str, SessionRecord] = attrs.field(default=HashTrieMap())
-    users: HashTrieMap[str, HashTrieSet[str]] = attrs.field(default=HashTrieMap(), repr=False)
+    users: HashTrieMap[str, tuple[str, ...]] = attrs.field(
+        default=HashTrieMap(), eq=False, repr=False
+    )
     secrets: HashTrieMap[str, bytes] = attrs.field(default=HashTrieMap(), repr=False)
 
     def create(self, record: SessionRecord) -> tuple[World, HandleTaken | None]:
         """The world with a new record, unless its handle is taken."""
         if record.handle in self.records:
             return self, HandleTaken()
-        theirs = self.users.get(record.user_id, _NOBODYS)
-        users = self.users.insert(record.user_id, theirs.insert(record.handle))
+        theirs = self.users.get(record.user_id, ())
+        users = self.users.insert(record.user_id, (*theirs, record.handle))
         return attrs.evolve(self._with(record), users=users), None
 
     def load(self, handle: str) -> SessionRecord | Missing:
@@ -67,6 +68,8 @@ class World:
         held = self.load(record.handle)
         if isinstance(held, Missing) or held.version != expected_version:
             return self, Stale(held)
+        if held.user_id != record.user_id:  # another's from now on: so it's in another's list
+            return self._without((record.handle,)).create(record)[0], None
         return self._with(record), None
 
     def merge_payload(
@@ -93,10 +96,7 @@ class World:
     def delete(self, handles: tuple[str, ...]) -> tuple[World, tuple[str, ...]]:
         """The world without these records, and those that were there."""
         there = tuple(dict.fromkeys(handle for handle in handles if handle in self.records))
-        world = self
-        for handle in there:
-            world = world._without(handle)
-        return world, there
+        return self._without(there), there
 
     def delete_for_user(
         self, user_id: str, tenant_id: str | None, keep: tuple[str, ...]
@@ -113,9 +113,9 @@ class World:
 
     def purge(self, now: int, limit: int) -> tuple[World, int]:
         """The world without `limit` of the records that are over, and how many they were."""
-        over = [r.handle for r in self.records.values() if r.expires_at <= now][:limit]
-        world, gone = self.delete(tuple(over))
-        return world, len(gone)
+        over = (record for record in self.records.values() if record.expires_at <= now)
+        first = nsmallest(limit, over, key=_end)
+        return self._without(tuple(record.handle for record in first)), len(first)
 
     def swap_secret(self, name: str, expected: bytes | None, new: bytes) -> tuple[World, bool]:
         """The world with a secret replaced, if it still has this value."""
@@ -126,11 +126,14 @@ class World:
     def _with(self, record: SessionRecord) -> World:
         return attrs.evolve(self, records=self.records.insert(record.handle, record))
 
-    def _without(self, handle: str) -> World:
-        user_id = self.records[handle].user_id
-        left = self.users[user_id].remove(handle)
-        users = self.users.insert(user_id, left) if left else self.users.remove(user_id)
-        return attrs.evolve(self, records=self.records.remove(handle), users=users)
+    def _without(self, handles: tuple[str, ...]) -> World:
+        records, users, gone = self.records, self.users, frozenset(handles)
+        for user_id in {records[handle].user_id for handle in handles}:
+            left = tuple(handle for handle in users[user_id] if handle not in gone)
+            users = users.insert(user_id, left) if left else users.remove(user_id)
+        for handle in handles:
+            records = records.remove(handle)
+        return attrs.evolve(self, records=records, users=users)
 
 
 EMPTY_WORLD = World()
@@ -189,7 +192,7 @@ class MemoryStore:
         return self._world.list_for_user(user_id, tenant_id)
 
     def purge(self, now: int, limit: int) -> int:
-        """Delete records that are over."""
+        """Delete records that are over, those that ended first."""
         return self._act(lambda world: world.purge(now, limit))
 
     def load_secret(self, name: str) -> bytes | None:
@@ -238,3 +241,7 @@ class UnsignedTokens:
 
 def _age(record: SessionRecord) -> tuple[int, str]:
     return record.created_at, record.handle
+
+
+def _end(record: SessionRecord) -> tuple[int, str]:
+    return record.expires_at, record.handle

@@ -35,7 +35,7 @@ _COLUMNS = (*_FIELDS, "expires_at")  # which follows from others, for purging
 # Statements are put together from the record's own field names, once: no value is ever in one.
 _NAMES = ", ".join(_COLUMNS)
 _MARKS = ", ".join("?" for _ in _COLUMNS)
-_SETS = ", ".join(f"{name} = ?" for name in _COLUMNS)
+_SETS = ", ".join(f"{name} = ?" for name in _COLUMNS[1:])  # the handle, the first, stays
 _INSERT = f"INSERT INTO sessions ({_NAMES}) VALUES ({_MARKS})"  # noqa: S608  # see above
 _CREATE = f"{_INSERT} ON CONFLICT (handle) DO NOTHING"
 _READ = f"SELECT {', '.join(_FIELDS)} FROM sessions"  # noqa: S608  # see above
@@ -107,8 +107,9 @@ class SqliteStore:
 
     def swap(self, record: SessionRecord, expected_version: int) -> Stale | None:
         """Replace a record by compare-and-swap."""
-        values = (*_row(record), record.handle, expected_version)
-        return None if self._file.write(_SWAP, values) else Stale(self.load(record.handle))
+        handle, *others = _row(record)
+        swapped = self._file.write(_SWAP, (*others, handle, expected_version))
+        return None if swapped else Stale(self.load(handle))
 
     def merge_payload(
         self, handle: str, patch: FrozenDict, limit: int
@@ -152,7 +153,7 @@ class SqliteStore:
 
     def purge(self, now: int, limit: int) -> int:
         """Delete records that are over, those that ended first."""
-        return self._file.write(_PURGE, (now, limit))
+        return self._file.write(_PURGE, (now, max(limit, 0)))  # to SQLite less than 0 is no limit
 
     def load_secret(self, name: str) -> bytes | None:
         """What is kept under a name."""
