@@ -13,7 +13,6 @@ from typing import assert_never
 import attrs
 
 from ..effects import (
-    Announce,
     Done,
     FrozenDict,
     Load,
@@ -23,13 +22,13 @@ from ..effects import (
     Rotate,
     Rotated,
     SessionRecord,
-    SessionsRevoked,
     Stale,
     Step,
 )
 from .creating import Birth
 from .entropy import check_entropy, check_now
 from .lifetime import Lifetime, ms
+from .revoking import announced_revocation
 from .session import Session, gone, tokens_to_response
 
 
@@ -190,8 +189,8 @@ class AfterOldIsGone:
     def __call__(self, reply: Revoked) -> Step[Session]:
         old, now = self.rekey.session, self.rekey.now
         session = attrs.evolve(self.session, attachment=old.attachment)
-        event = Announce(SessionsRevoked(handles=(old.handle,), at=now))
-        return Done(session, (event, *tokens_to_response(session, now)))
+        told = announced_revocation(reply, now)
+        return Done(session, (*told, *tokens_to_response(session, now)))
 
 
 @attrs.frozen
@@ -201,4 +200,6 @@ class AfterRevokedMeanwhile:
     rekey: Rekey
 
     def __call__(self, reply: Revoked) -> Step[Session]:
-        return gone(self.rekey.session, self.rekey.now)
+        rekey = self.rekey
+        end = gone(rekey.session, rekey.now)
+        return Done(end.state, (*announced_revocation(reply, rekey.now), *end.effects))

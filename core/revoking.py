@@ -33,7 +33,7 @@ class AfterRevoke:
     now: int
 
     def __call__(self, reply: Revoked) -> Step[bool]:
-        told = (*_announced(reply, self.now), *clear_if_attached(self.session))
+        told = (*announced_revocation(reply, self.now), *clear_if_attached(self.session))
         return Done(bool(reply.handles), told)
 
 
@@ -84,10 +84,11 @@ class AfterRevokeMany:
     now: int
 
     def __call__(self, reply: Revoked) -> Step[tuple[str, ...]]:
-        return Done(reply.handles, _announced(reply, self.now))
+        return Done(reply.handles, announced_revocation(reply, self.now))
 
 
-def _announced(reply: Revoked, now: int) -> tuple[Effect[None], ...]:
+def announced_revocation(reply: Revoked, now: int) -> tuple[Effect[None], ...]:
+    """What is told of a revocation: nothing, if nothing was there."""
     if not reply.handles:
         return ()
     return (Announce(SessionsRevoked(handles=reply.handles, at=now)),)

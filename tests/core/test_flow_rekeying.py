@@ -1,0 +1,170 @@
+"""Re-keying, branch by branch: transcripts of what is asked and what follows."""
+
+from datetime import timedelta
+from typing import Any
+
+import attrs
+import pytest
+
+from counterfoil import (
+    Announce,
+    Ask,
+    Done,
+    Establish,
+    Established,
+    HandleTaken,
+    InvalidInput,
+    Lifetime,
+    Load,
+    Missing,
+    Reason,
+    RequestRejected,
+    Revoke,
+    Revoked,
+    Rotate,
+    Rotated,
+    Session,
+    SessionCreated,
+    SessionRecord,
+    SessionsRevoked,
+    SetCookie,
+    Stale,
+    Step,
+    Transfer,
+    Unauthorised,
+    attach_to_request_response,
+    freeze_object,
+    play,
+    rekey_session,
+)
+from counterfoil.core.examples import example_record, example_session
+
+NOW = 1_700_000_100_000
+ENTROPY = b"\x07" * 32
+OLD = example_record()
+
+
+def asked(step: Step[Any], kind: type[Any]) -> Any:
+    """The effect that a step asks for, which must be of this kind."""
+    assert isinstance(step, Ask)
+    assert isinstance(step.effect, kind)
+    return step.effect
+
+
+def resumed(step: Step[Any], *replies: Any) -> Step[Any]:
+    """The step once it was given these replies."""
+    for reply in replies:
+        assert isinstance(step, Ask)
+        step = step.resume(reply)
+    return step
+
+
+def begun(**options: Any) -> tuple[Step[Session], SessionRecord]:
+    """A re-keying whose new record is established; the step that retires the old one."""
+    step = rekey_session(example_session(), now=NOW, entropy=ENTROPY, **options)
+    step = resumed(step, OLD)
+    return resumed(step, Established("new.access.token")), asked(step, Establish).record
+
+
+def test_a_session_goes_on_under_another_name_and_other_secrets() -> None:
+    step, born = begun()
+    retired = asked(step, Rotate)
+    assert retired.expected_version == OLD.version
+    assert retired.record == attrs.evolve(OLD, version=1, absolute_expires_at=NOW)
+
+    done = play(step, (retired, Rotated("unused")), (Revoke((OLD.handle,)), Revoked((OLD.handle,))))
+    session = done.state
+    assert isinstance(session, Session)
+    assert session.handle == born.handle != OLD.handle
+    assert (session.user_id, born.payload, born.data) == ("user-1", OLD.payload, OLD.data)
+    assert born.absolute_expires_at == OLD.absolute_expires_at
+    assert born.current_digest != OLD.current_digest
+    assert born.mac_key != OLD.mac_key
+    assert session.refresh_token is not None
+    assert done.effects == (
+        Announce(
+            SessionCreated(
+                handle=born.handle,
+                user_id="user-1",
+                tenant_id="public",
+                at=NOW,
+                replaces=OLD.handle,
+            )
+        ),
+        Announce(SessionsRevoked(handles=(OLD.handle,), at=NOW)),
+    )
+
+
+def test_a_guest_becomes_a_user_with_a_lifetime_of_its_own() -> None:
+    lifetime = Lifetime(idle=timedelta(hours=1), absolute=timedelta(hours=8))
+    _, born = begun(user_id="ada", lifetime=lifetime)
+    assert (born.user_id, born.recipe_user_id) == ("ada", "ada")
+    assert born.absolute_expires_at == NOW + 8 * 3_600_000
+    assert born.idle_lifetime == 3_600_000
+
+
+def test_the_new_tokens_go_where_the_old_ones_went() -> None:
+    attached = attach_to_request_response(example_session(), Transfer.COOKIE, now=NOW).state
+    assert isinstance(attached, Session)
+    step = resumed(rekey_session(attached, now=NOW, entropy=ENTROPY), OLD)
+    step = resumed(step, Established("new.access.token"))
+    step = resumed(step, Rotated("unused"))
+    done = play(step, (Revoke((OLD.handle,)), Revoked((OLD.handle,))))
+    cookies = [effect.name for effect in done.effects if isinstance(effect, SetCookie)]
+    assert cookies == ["sAccessToken", "sRefreshToken"]
+    assert isinstance(done.state, Session)
+    assert done.state.attachment == attached.attachment
+
+
+def test_what_was_merged_meanwhile_is_carried_over() -> None:
+    step, born = begun()
+    merged = attrs.evolve(OLD, version=1, payload=freeze_object({"plan": "pro"}))
+    step = resumed(step, Stale(merged))
+    carried = asked(step, Rotate)
+    assert (carried.record.handle, carried.expected_version) == (born.handle, 0)
+    assert carried.record.payload == {"plan": "pro"}
+
+    step = resumed(step, Rotated("newer.access.token"))
+    retired = asked(step, Rotate)
+    assert (retired.record.handle, retired.expected_version) == (OLD.handle, 1)
+    done = play(step, (retired, Rotated("unused")), (Revoke((OLD.handle,)), Revoked((OLD.handle,))))
+    assert isinstance(done.state, Session)
+    assert done.state.access_token == "newer.access.token"
+    assert done.state.payload["plan"] == "pro"
+
+
+def revoked_meanwhile() -> Done[Any]:
+    """What ends a re-keying that a revocation overtook."""
+    event = RequestRejected(reason=Reason.SESSION_GONE, at=NOW, handle=OLD.handle)
+    rejection = Unauthorised(Reason.SESSION_GONE, clear_tokens=True, handle=OLD.handle)
+    return Done(rejection, (Announce(event),))
+
+
+@pytest.mark.parametrize("record", [Missing(), attrs.evolve(OLD, absolute_expires_at=NOW)])
+def test_a_session_that_is_over_is_not_rekeyed(record: SessionRecord | Missing) -> None:
+    step = rekey_session(example_session(), now=NOW, entropy=ENTROPY)
+    assert play(step, (Load(OLD.handle), record)) == revoked_meanwhile()
+
+
+def test_a_revocation_of_the_old_session_takes_the_new_one_too() -> None:
+    step, born = begun()
+    step = resumed(step, Stale(Missing()))
+    ends = revoked_meanwhile()
+    done = play(step, (Revoke((born.handle,)), Revoked((born.handle,))))
+    assert done.state == ends.state
+    gone = Announce(SessionsRevoked(handles=(born.handle,), at=NOW))
+    assert done.effects[-2:] == (gone, *ends.effects)
+
+
+def test_a_revocation_of_all_while_the_merge_is_carried_over_takes_both() -> None:
+    step, born = begun()
+    step = resumed(step, Stale(attrs.evolve(OLD, version=1)))
+    step = resumed(step, Stale(Missing()))
+    done = play(step, (Revoke((born.handle, OLD.handle)), Revoked(())))
+    assert done.state == revoked_meanwhile().state
+
+
+def test_entropy_that_was_used_before_is_told() -> None:
+    step = resumed(rekey_session(example_session(), now=NOW, entropy=ENTROPY), OLD)
+    with pytest.raises(InvalidInput, match="entropy was used before"):
+        resumed(step, HandleTaken())
