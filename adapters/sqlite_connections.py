@@ -57,9 +57,10 @@ class Connections:
         self._readers: list[_Lane] = []
         self._adding = Lock()
         self._create()
+        with _forking:  # before the first connection is there, or it could cross a fork
+            _ALIVE.add(self)
         with self.writing() as connection:
             prepare(connection, str(self._path), patience=PATIENCE)
-        _ALIVE.add(self)
 
     def read(self, statement: str, values: Sequence[Any]) -> list[Any]:
         """The rows of one statement, of one moment.
