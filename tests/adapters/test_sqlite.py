@@ -312,7 +312,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     watched, connect = Watched(), sqlite3.connect
 
     def connecting(*args: Any, **options: Any) -> sqlite3.Connection:
-        connection = connect(*args, **options)
+        connection: sqlite3.Connection = connect(*args, **options)
         connection.set_trace_callback(watched.traced)
         watched.connections.append(connection)
         return connection
