@@ -369,13 +369,13 @@ def test_by_handle_of_a_session_that_is_over(engine: Any) -> None:
 
 def test_by_handle_the_store_has_the_last_word(engine: Any) -> None:
     session = engine.login()
-    step = merge_into_access_token_payload_by_handle(
+    step: Any = merge_into_access_token_payload_by_handle(
         session.handle, {"a": 1}, policy=engine.policy, now=engine.now
     )
-    merge = step.resume(engine.world.load(session.handle))  # type: ignore[union-attr]  # it asks
-    assert isinstance(merge.effect, Regenerate)  # type: ignore[union-attr]  # it asks
-    assert merge.effect.claims is None  # type: ignore[union-attr]  # no token is signed
-    assert merge.resume(Missing()).state is False  # type: ignore[union-attr]  # it asks
-    assert merge.resume(Regenerated({"a": 1})).state is True  # type: ignore[union-attr]  # it asks
+    merge = step.resume(engine.world.load(session.handle))
+    assert isinstance(merge.effect, Regenerate)
+    assert merge.effect.claims is None
+    assert merge.resume(Missing()).state is False
+    assert merge.resume(Regenerated({"a": 1})).state is True
     with pytest.raises(PayloadTooLarge, match="'a'"):
-        merge.resume(TooLarge({"a": 1}))  # type: ignore[union-attr]  # it asks
+        merge.resume(TooLarge({"a": 1}))
