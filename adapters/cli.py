@@ -1,0 +1,84 @@
+"""The `counterfoil` command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from ..effects import CounterfoilError
+from .held import milliseconds
+from .sqlite import SqliteStore
+from .tour import Tour
+from .tour_words import Teller
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; answers its exit status: 0, 1 for a failure that is told, 2 for usage."""
+    options = _parser().parse_args(argv)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has read enough. Nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except CounterfoilError as error:
+        print(f"counterfoil: {error}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="counterfoil", description="A session engine of pure decisions."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"counterfoil {version('counterfoil')}"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    tour = commands.add_parser(
+        "tour",
+        help="walk a session's life, effect by effect",
+        description="Walks a session's life on a SQLite file: each operation, its effects and "
+        "their replies, and what it leaves behind.",
+    )
+    tour.add_argument("--json", action="store_true", help="print the journal as JSON instead")
+    tour.add_argument("--secrets", action="store_true", help="with --json: do not mask the tokens")
+    tour.add_argument("--database", metavar="PATH", help="keep the file here; it must be new")
+    tour.add_argument("--no-color", action="store_true", help="no colour on a terminal either")
+    tour.set_defaults(run=_tour)
+    return parser
+
+
+def _tour(options: argparse.Namespace) -> int:
+    if options.database is not None and Path(options.database).exists():
+        print(f"counterfoil: {options.database} exists; give a new path.", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.database or Path(folder) / "sessions.db"
+        with SqliteStore(path) as store:
+            tour = Tour(store, _teller(options), milliseconds())
+            tour.play()
+    if options.json:
+        if options.secrets:
+            print("counterfoil: this journal holds live tokens.", file=sys.stderr)
+        print(tour.journal.to_json(secrets=options.secrets))
+    return 0
+
+
+def _teller(options: argparse.Namespace) -> Teller:
+    if options.json:
+        return Teller(_silence)
+    plain = options.no_color or "NO_COLOR" in os.environ or not sys.stdout.isatty()
+    width = min(shutil.get_terminal_size().columns, 100)
+    return Teller(print, width=max(width, 40), colour=not plain)
+
+
+def _silence(line: str) -> None:
+    """Tells nobody."""
