@@ -253,7 +253,7 @@ def process(path: Path) -> subprocess.Popen[str]:
     """This file as a process of its own, which begins with no delay when it is told to."""
     pipe = subprocess.PIPE
     command = [sys.executable, __file__, str(path)]
-    worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)  # noqa: S603  # this file
+    worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)  # this file
     assert worker.stdout is not None
     assert worker.stdout.readline() == "ready\n"
     return worker

@@ -127,7 +127,7 @@ for _ in range(50):
 
 def test_processes_that_count_together_lose_no_count(path: str) -> None:
     processes = [
-        subprocess.Popen(  # noqa: S603  # this interpreter, with the program above
+        subprocess.Popen(  # this interpreter, with the program above
             [sys.executable, "-c", COUNT, path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

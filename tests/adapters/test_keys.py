@@ -407,7 +407,7 @@ print(keys.public_keys()[0].kid)
 def test_processes_that_begin_at_once_end_with_one_ring(tmp_path: Path) -> None:
     path = str(tmp_path / "keys.json")
     processes = [
-        subprocess.Popen(  # noqa: S603  # this interpreter, with the program above
+        subprocess.Popen(  # this interpreter, with the program above
             [sys.executable, "-c", FIRST_USE, path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

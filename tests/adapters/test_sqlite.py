@@ -55,7 +55,7 @@ def program(*words: str | Path) -> subprocess.Popen[str]:
     """This file as a process of its own."""
     pipe = subprocess.PIPE
     command = [sys.executable, __file__, *map(str, words)]
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)  # noqa: S603  # this file
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)  # this file
 
 
 def finished(process: subprocess.Popen[str]) -> str:

@@ -152,7 +152,7 @@ def program(*words: object) -> subprocess.Popen[str]:
     """This file as a process of its own."""
     pipe = subprocess.PIPE
     command = [sys.executable, __file__, *map(str, words)]
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)  # noqa: S603  # this file
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)  # this file
 
 
 def answer(process: subprocess.Popen[str]) -> list[int]:

@@ -21,7 +21,7 @@ FORKS = 50
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_store_that_is_being_opened_stays_out_of_the_child(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore::DeprecationWarning", __file__, str(tmp_path)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # our own words
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (run.stdout, run.stderr, run.returncode) == ("0\n", "", 0)
 
 

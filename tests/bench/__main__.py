@@ -190,7 +190,7 @@ def bare_script(path: Path) -> Callable[[], object]:
     key = Ed25519PrivateKey.generate()
 
     def refresh() -> object:
-        read = "SELECT user_id, digest, payload, rotated_at, expires_at FROM sessions WHERE handle=?"
+        read = "SELECT user_id, digest, payload, rotated_at FROM sessions WHERE handle = ?"
         user_id, *_ = connection.execute(read, ("h",)).fetchone()
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(
@@ -217,9 +217,9 @@ def memory() -> Row:
     found = subprocess.run(
         [sys.executable, __file__, "--memory"], check=True, capture_output=True, text=True
     )
-    size = float(found.stdout)
-    kib = size / 1024
-    return Row("a session in the memory store", f"{kib:.2f} KiB", "", kib, 2.0, f"{kib:.2f} (2) KiB")
+    kib = float(found.stdout) / 1024
+    size = f"{kib:.2f} KiB"
+    return Row("a session in the memory store", size, "", kib, 2.0, f"{size} (2 KiB)")
 
 
 def measure_memory() -> float:
