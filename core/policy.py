@@ -6,26 +6,33 @@ Where a setting is left out it follows from the origins, as browsers' rules dema
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
+from types import NoneType
 from typing import Literal, TypeAlias
 
 import attrs
 from attrs import Factory
 
 from ..effects import Algorithm, InvalidPolicy
+from . import settings
 from .claims import SessionClaim, Validator
 from .lifetime import Lifetime, positive_duration
-from .origins import Origin, parse_origin
+from .origins import Origin
 from .rotation import RotationRule, SameSuccessor
+from .settings import (
+    an_instance_of,
+    cookie_name,
+    error_status,
+    one_of,
+    path,
+    share,
+)
 
 SameSite: TypeAlias = Literal["lax", "strict", "none"]
 
 COOKIE_LIMIT = 4096  # bytes of name and value that every browser keeps (RFC 6265, 6.1)
-
-_COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 
 class AntiCsrf(StrEnum):
@@ -49,49 +56,27 @@ class Transfer(StrEnum):
 
 
 def _api_origin(value: str | Origin) -> Origin:
-    return _parsed_origin("api_origin", value)
+    return settings.origin("api_origin", value)
 
 
 def _site_origin(value: str | Origin) -> Origin:
-    return _parsed_origin("site_origin", value)
+    return settings.origin("site_origin", value)
 
 
-def _parsed_origin(field: str, value: object) -> Origin:
-    origin = parse_origin(value) if isinstance(value, str) else value
-    if not isinstance(origin, Origin):
-        raise InvalidPolicy(
-            field,
-            f"{value!r} is no origin; write scheme, host and port, as in https://api.example.com.",
-        )
-    return origin
+def _anti_csrf(value: str) -> AntiCsrf:
+    return settings.member("anti_csrf", AntiCsrf, value)
 
 
-def _fraction(instance: object, attribute: attrs.Attribute[float], value: float) -> None:
-    if not 0 <= value <= 0.5:
-        raise InvalidPolicy(attribute.name, f"{value} is not a share between 0 and 0.5.")
-
-
-def _status(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
-    if not 400 <= value <= 599:
-        raise InvalidPolicy(attribute.name, f"{value} is not an HTTP error status.")
-
-
-def _cookie_name(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if _COOKIE_NAME.fullmatch(value) is None:
-        raise InvalidPolicy(attribute.name, f"{value!r} is no cookie name (RFC 6265, 4.1.1).")
-
-
-def _path(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if not value.startswith("/") or not value.isascii() or any(c in value for c in "; \r\n\t\0"):
-        raise InvalidPolicy(attribute.name, f"{value!r} is no path; write one such as /auth.")
+def _transfer(value: str | None) -> Transfer | None:
+    return None if value is None else settings.member("transfer", Transfer, value)
 
 
 def _claims(value: Iterable[SessionClaim]) -> tuple[SessionClaim, ...]:
-    return tuple(value)
+    return settings.members(value)
 
 
 def _validators(value: Iterable[Validator]) -> tuple[Validator, ...]:
-    return tuple(value)
+    return settings.members(value)
 
 
 def _site_is_api(policy: Policy) -> Origin:
@@ -165,44 +150,44 @@ class Policy:
     site_origin: Origin = attrs.field(
         default=Factory(_site_is_api, takes_self=True), converter=_site_origin
     )
-    base_path: str = attrs.field(default="/auth", validator=_path)
-    issuer: str = Factory(_issuer_is_base, takes_self=True)
-    audience: str | None = None
-    algorithm: Algorithm = attrs.field(
-        default="EdDSA", validator=attrs.validators.in_(("EdDSA", "ES256", "RS256"))
+    base_path: str = attrs.field(default="/auth", validator=path)
+    issuer: str = attrs.field(
+        default=Factory(_issuer_is_base, takes_self=True), validator=an_instance_of(str)
     )
-    lifetime: Lifetime = attrs.field(factory=Lifetime)
+    audience: str | None = attrs.field(default=None, validator=an_instance_of(str, NoneType))
+    algorithm: Algorithm = attrs.field(default="EdDSA", validator=one_of("EdDSA", "ES256", "RS256"))
+    lifetime: Lifetime = attrs.field(factory=Lifetime, validator=an_instance_of(Lifetime))
     longest_access_lifetime: timedelta = attrs.field(
         default=timedelta(days=1), validator=positive_duration
     )
-    access_jitter: float = attrs.field(default=0.05, validator=_fraction)
+    access_jitter: float = attrs.field(default=0.05, validator=share)
     leeway: timedelta = attrs.field(default=timedelta(seconds=10), validator=positive_duration)
     clock_skew: timedelta = attrs.field(default=timedelta(minutes=1), validator=positive_duration)
     rotation: RotationRule = attrs.field(factory=SameSuccessor)
     anti_csrf: AntiCsrf = attrs.field(
-        default=Factory(_fitting_anti_csrf, takes_self=True), converter=AntiCsrf
+        default=Factory(_fitting_anti_csrf, takes_self=True), converter=_anti_csrf
     )
-    transfer: Transfer | None = attrs.field(
-        default=None, converter=attrs.converters.optional(Transfer)
-    )
+    transfer: Transfer | None = attrs.field(default=None, converter=_transfer)
     cookie_domain: str | None = None
     older_cookie_domain: str | None = None
-    cookie_secure: bool = Factory(_secure_as_api, takes_self=True)
+    cookie_secure: bool = attrs.field(
+        default=Factory(_secure_as_api, takes_self=True), validator=an_instance_of(bool)
+    )
     cookie_same_site: SameSite = attrs.field(
         default=Factory(_same_site_as_origins, takes_self=True),
-        validator=attrs.validators.in_(("lax", "strict", "none")),
+        validator=one_of("lax", "strict", "none"),
     )
-    access_cookie: str = attrs.field(default="sAccessToken", validator=_cookie_name)
-    refresh_cookie: str = attrs.field(default="sRefreshToken", validator=_cookie_name)
+    access_cookie: str = attrs.field(default="sAccessToken", validator=cookie_name)
+    refresh_cookie: str = attrs.field(default="sRefreshToken", validator=cookie_name)
     refresh_cookie_path: str = attrs.field(
-        default=Factory(_refresh_route, takes_self=True), validator=_path
+        default=Factory(_refresh_route, takes_self=True), validator=path
     )
     expose_access_token: bool = False
     clear_site_data: bool = False
     claims: tuple[SessionClaim, ...] = attrs.field(default=(), converter=_claims)
     validators: tuple[Validator, ...] = attrs.field(default=(), converter=_validators)
-    unauthorised_status: int = attrs.field(default=401, validator=_status)
-    invalid_claim_status: int = attrs.field(default=403, validator=_status)
+    unauthorised_status: int = attrs.field(default=401, validator=error_status)
+    invalid_claim_status: int = attrs.field(default=403, validator=error_status)
 
     def __attrs_post_init__(self) -> None:
         check_cookies(self)
@@ -268,13 +253,13 @@ def check_cookies(policy: Policy) -> None:
     older = policy.older_cookie_domain
     if older is not None and (older or None) == policy.cookie_domain:
         raise InvalidPolicy("older_cookie_domain", "is the same as cookie_domain.")
-    for name, path in (
+    for name, cookie_path in (
         (policy.access_cookie, "/"),
         (policy.refresh_cookie, policy.refresh_cookie_path),
     ):
         if name.startswith(("__Host-", "__Secure-")) and not policy.cookie_secure:
             raise InvalidPolicy("cookie_secure", f"{name} must be Secure, or browsers drop it.")
-        if name.startswith("__Host-") and (policy.cookie_domain is not None or path != "/"):
+        if name.startswith("__Host-") and (policy.cookie_domain is not None or cookie_path != "/"):
             raise InvalidPolicy(
                 "cookie_domain", f"{name} must have no domain and the path /, or browsers drop it."
             )
