@@ -72,11 +72,11 @@ def _transfer(value: str | None) -> Transfer | None:
 
 
 def _claims(value: Iterable[SessionClaim]) -> tuple[SessionClaim, ...]:
-    return settings.members(value)
+    return settings.members("claims", SessionClaim, value)
 
 
 def _validators(value: Iterable[Validator]) -> tuple[Validator, ...]:
-    return settings.members(value)
+    return settings.members("validators", Validator, value)
 
 
 def _site_is_api(policy: Policy) -> Origin:
