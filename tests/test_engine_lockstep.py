@@ -613,24 +613,28 @@ class Lockstep(RuleBasedStateMachine):
 
     @invariant()
     def those_alive_are_listed(self) -> None:
-        for user, tenant in (("ada", None), ("ada", "public"), ("eve", None)):
-            end = self.both(
-                lambda user=user, tenant=tenant: get_all_session_handles_for_user(
-                    user, now=self.now, tenant_id=tenant
-                )
-            )
-            theirs = self.of_user(user, tenant)
-            assert end == (tuple(h for h in theirs if not self.is_over(h, self.now)), ())
+        self.list_alive("ada", None)
+        self.list_alive("ada", "public")
+        self.list_alive("eve", None)
+
+    def list_alive(self, user: str, tenant: str | None) -> None:
+        end = self.both(
+            lambda: get_all_session_handles_for_user(user, now=self.now, tenant_id=tenant)
+        )
+        theirs = self.of_user(user, tenant)
+        assert end == (tuple(h for h in theirs if not self.is_over(h, self.now)), ())
 
     @invariant()
     def each_is_known_as_the_model_knows_it(self) -> None:
         for handle in self.handles:
-            end, _ = self.both(lambda handle=handle: get_session_information(handle, now=self.now))
-            kept = self.kept.get(handle)
-            assert end == (None if self.is_over(handle, self.now) else information(handle, kept))
-            in_memory, on_disk = (engine.store.load(handle) for engine in self.engines)
-            assert in_memory == on_disk
-            assert isinstance(on_disk, Missing if kept is None else SessionRecord)
+            self.inform(handle, self.kept.get(handle))
+
+    def inform(self, handle: str, kept: Kept | None) -> None:
+        end, _ = self.both(lambda: get_session_information(handle, now=self.now))
+        assert end == (None if self.is_over(handle, self.now) else information(handle, kept))
+        in_memory, on_disk = (engine.store.load(handle) for engine in self.engines)
+        assert in_memory == on_disk
+        assert isinstance(on_disk, Missing if kept is None else SessionRecord)
 
 
 def information(handle: str, kept: Kept | None) -> SessionInformation:
