@@ -442,7 +442,7 @@ class Lockstep(RuleBasedStateMachine):
         token, now, handle = self.tokens[number], self.now - late, self.owners[number]
         forged = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
         kept = self.kept.get(handle)
-        end, events = self.refreshed(forged, kept and kept.csrf, now)
+        end, events = self.refreshed(forged, None if kept is None else kept.csrf, now)
         assert events == ("RequestRejected",)
         assert isinstance(end, Unauthorised)
         assert (end.clear_tokens, end.handle) == (True, handle)
