@@ -42,7 +42,8 @@ def token_matches(shown: str | None, token: str | None) -> bool:
     """
     if not shown or not token:
         return False
-    return hmac.compare_digest(shown.encode(), token.encode())
+    # What was shown may hold half a surrogate pair, which is no UTF-8.
+    return hmac.compare_digest(shown.encode(errors="surrogatepass"), token.encode())
 
 
 def may_log_in(request: RequestFacts, policy: Policy) -> bool:
