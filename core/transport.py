@@ -33,8 +33,9 @@ EXPOSED_RESPONSE_HEADERS = (FRONT_HEADER, ANTI_CSRF_HEADER, ACCESS_HEADER, REFRE
 """What a CORS configuration must expose, by name: `*` does not work with credentials."""
 
 # The access token's own expiry is inside it; that its cookie is there tells the frontend that a
-# refresh may succeed. Browsers keep a cookie for 400 days at most.
+# refresh may succeed.
 ACCESS_COOKIE_LIFE = 365 * 24 * 3600  # s
+_LONGEST_COOKIE_LIFE = 400 * 24 * 3600  # s; browsers keep none for longer (RFC 6265bis, 5.6.2)
 
 Effects = tuple[ResponseEffect, ...]
 
@@ -159,8 +160,8 @@ def _cookie(
         secure=policy.cookie_secure,
         http_only=True,
         same_site=policy.cookie_same_site,
-        expires=expires,
-        max_age=max(0, expires - now) // 1000,
+        expires=min(expires, now + _LONGEST_COOKIE_LIFE * 1000),
+        max_age=min(max(0, expires - now) // 1000, _LONGEST_COOKIE_LIFE),
     )
 
 
