@@ -13,10 +13,23 @@ from functools import cache, lru_cache
 from typing import Any, NoReturn, Protocol, TypeAlias, cast
 
 import attrs
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from jwt.algorithms import get_default_algorithms
 
-from ..effects import TOKEN_TYPE, TOKEN_VERSION, FrozenDict, PublicKey, Reason, Secret, freeze
+from ..effects import (
+    TOKEN_TYPE,
+    TOKEN_VERSION,
+    FrozenDict,
+    InvalidInput,
+    PublicKey,
+    Reason,
+    Secret,
+    freeze,
+)
 from .access_token import AccessToken, access_token_of
 
 MAX_TOKEN_CHARACTERS = 8192  # twice what a cookie holds
@@ -46,6 +59,33 @@ class Verifier(Protocol):
     def __call__(self, token: str, /) -> Verification: ...
 
 
+def _of_their_algorithms(
+    instance: object, attribute: attrs.Attribute[Any], keys: tuple[PublicKey, ...]
+) -> None:
+    for key in keys:
+        if not _is_of_its_algorithm(key):
+            raise InvalidInput(
+                f"the key {key.kid!r} isn't one of {key.algorithm}: give the DER of a public key "
+                "on Ed25519 (EdDSA) or P-256 (ES256), or of an RSA one (RS256)."
+            )
+
+
+def _is_of_its_algorithm(key: PublicKey) -> bool:
+    try:
+        public = _public_key(key.der)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    match public:
+        case Ed25519PublicKey():
+            return key.algorithm == "EdDSA"
+        case EllipticCurvePublicKey():
+            return key.algorithm == "ES256" and isinstance(public.curve, SECP256R1)
+        case RSAPublicKey():
+            return key.algorithm == "RS256"
+        case _:
+            return False
+
+
 @attrs.frozen
 class KeySet:
     """The public keys that access tokens are verified with, as a value.
@@ -53,11 +93,14 @@ class KeySet:
     Calling it with a token gives an `AccessToken`, or an `Unverified` with the reason. It looks at
     no clock: whether the token still holds is another question.
 
+    Raises:
+        InvalidInput: a key isn't of its algorithm.
+
     >>> KeySet(())("garbage")
     Unverified(reason=<Reason.NOT_OURS: 'not a token of ours'>)
     """
 
-    keys: tuple[PublicKey, ...]
+    keys: tuple[PublicKey, ...] = attrs.field(validator=_of_their_algorithms)
 
     def __call__(self, token: str, /) -> Verification:
         """Verify a compact JWS of at most 8,192 characters. Raises nothing."""
