@@ -13,7 +13,7 @@ from ..effects import InvalidPolicy
 def positive_duration(
     instance: object, attribute: attrs.Attribute[timedelta], value: object
 ) -> None:
-    """An attrs validator: a timedelta above zero, never a bare number of who knows what.
+    """An attrs validator: a millisecond or more, never a bare number of who knows what.
 
     Raises:
         InvalidPolicy: it is something else.
@@ -24,8 +24,8 @@ def positive_duration(
             f"must be a datetime.timedelta, not {type(value).__name__}; "
             "write timedelta(minutes=15), so that the unit is said.",
         )
-    if value <= timedelta():
-        raise InvalidPolicy(attribute.name, "must be longer than zero.")
+    if ms(value) <= 0:
+        raise InvalidPolicy(attribute.name, "must be longer than zero, in whole milliseconds.")
 
 
 def ms(duration: timedelta) -> int:
@@ -51,7 +51,7 @@ class Lifetime:
 
     Raises:
         InvalidPolicy: a bare number, a duration of zero or less, or an order that can't be:
-            access <= idle <= absolute.
+            1 s <= access <= idle <= absolute.
 
     >>> Lifetime(idle=timedelta(days=30)).access
     datetime.timedelta(seconds=900)
@@ -68,6 +68,8 @@ class Lifetime:
     def __attrs_post_init__(self) -> None:
         if self.idle > self.absolute:
             raise InvalidPolicy("lifetime.idle", f"{self.idle} is beyond the absolute end.")
+        if self.access < timedelta(seconds=1):
+            raise InvalidPolicy("lifetime.access", f"{self.access} is below a token's unit, 1 s.")
         if self.access > self.idle:
             raise InvalidPolicy("lifetime.access", f"{self.access} is beyond the idle end.")
 
