@@ -50,6 +50,20 @@ class Origin:
         site = _registrable(self.host)
         return site is not None and site == _registrable(other.host)
 
+    def takes_cookies_of(self, domain: str) -> bool:
+        """Whether browsers keep a cookie of this host for a domain (RFC 6265bis, 5.7).
+
+        For its own, or for one above it that is somebody's: no public suffix, no piece of an IP
+        address. `domain` is in lower case, without a leading dot.
+
+        >>> parse_origin("https://api.example.co.uk").takes_cookies_of("co.uk")
+        False
+        """
+        if self.host == domain:
+            return True
+        above = self.host.endswith("." + domain) and not _is_ip(self.host)
+        return above and _registrable(domain) is not None
+
 
 def parse_origin(text: str) -> Origin | None:
     """Parse an http or https origin; None if it is anything else, or has a path.

@@ -23,6 +23,8 @@ from .origins import Origin
 from .rotation import RotationRule, SameSuccessor
 from .settings import (
     an_instance_of,
+    bare_domain,
+    check_cookie_domain,
     cookie_name,
     error_status,
     one_of,
@@ -124,8 +126,8 @@ class Policy:
         rotation: the rule that judges refresh tokens.
         anti_csrf: how cookie requests are checked; by default `FETCH_METADATA` where site and API
             are same-site, else `VIA_CUSTOM_HEADER`.
-        transfer: how new sessions travel where the client doesn't say; None follows the
-            protocol: header.
+        transfer: how new sessions travel; None lets the client say (`st-auth-mode`), by header
+            where it doesn't.
         cookie_domain: the cookies' Domain, or None for the API's host alone.
         older_cookie_domain: the domain that cookies used before ("" for the host alone), whose
             left-overs a refresh clears.
@@ -168,8 +170,8 @@ class Policy:
         default=Factory(_fitting_anti_csrf, takes_self=True), converter=_anti_csrf
     )
     transfer: Transfer | None = attrs.field(default=None, converter=_transfer)
-    cookie_domain: str | None = None
-    older_cookie_domain: str | None = None
+    cookie_domain: str | None = attrs.field(default=None, converter=bare_domain)
+    older_cookie_domain: str | None = attrs.field(default=None, converter=bare_domain)
     cookie_secure: bool = attrs.field(
         default=Factory(_secure_as_api, takes_self=True), validator=an_instance_of(bool)
     )
@@ -182,8 +184,8 @@ class Policy:
     refresh_cookie_path: str = attrs.field(
         default=Factory(_refresh_route, takes_self=True), validator=path
     )
-    expose_access_token: bool = False
-    clear_site_data: bool = False
+    expose_access_token: bool = attrs.field(default=False, validator=an_instance_of(bool))
+    clear_site_data: bool = attrs.field(default=False, validator=an_instance_of(bool))
     claims: tuple[SessionClaim, ...] = attrs.field(default=(), converter=_claims)
     validators: tuple[Validator, ...] = attrs.field(default=(), converter=_validators)
     unauthorised_status: int = attrs.field(default=401, validator=error_status)
@@ -247,29 +249,23 @@ def check_cookies(policy: Policy) -> None:
         )
     if policy.access_cookie == policy.refresh_cookie:
         raise InvalidPolicy("refresh_cookie", "needs another name than access_cookie.")
-    _check_domain("cookie_domain", policy.cookie_domain, policy.api_origin)
-    if policy.older_cookie_domain:
-        _check_domain("older_cookie_domain", policy.older_cookie_domain, policy.api_origin)
-    older = policy.older_cookie_domain
-    if older is not None and (older or None) == policy.cookie_domain:
+    domain, older = policy.cookie_domain, policy.older_cookie_domain
+    if domain is not None:
+        check_cookie_domain("cookie_domain", domain, policy.api_origin)
+    if older:
+        check_cookie_domain("older_cookie_domain", older, policy.api_origin)
+    if older is not None and (older or None) == domain:
         raise InvalidPolicy("older_cookie_domain", "is the same as cookie_domain.")
-    for name, cookie_path in (
-        (policy.access_cookie, "/"),
-        (policy.refresh_cookie, policy.refresh_cookie_path),
-    ):
-        if name.startswith(("__Host-", "__Secure-")) and not policy.cookie_secure:
-            raise InvalidPolicy("cookie_secure", f"{name} must be Secure, or browsers drop it.")
-        if name.startswith("__Host-") and (policy.cookie_domain is not None or cookie_path != "/"):
-            raise InvalidPolicy(
-                "cookie_domain", f"{name} must have no domain and the path /, or browsers drop it."
-            )
+    _check_prefix(policy, policy.access_cookie, "/")
+    _check_prefix(policy, policy.refresh_cookie, policy.refresh_cookie_path)
 
 
-def _check_domain(field: str, domain: str | None, api: Origin) -> None:
-    if domain is None:
-        return
-    bare = domain.lower().removeprefix(".")
-    if not bare or any(c in domain for c in "; \r\n\t\0/:"):
-        raise InvalidPolicy(field, f"{domain!r} is no domain; write one such as example.com.")
-    if api.host != bare and not api.host.endswith("." + bare):
-        raise InvalidPolicy(field, f"{domain!r} does not cover the API's host {api.host!r}.")
+def _check_prefix(policy: Policy, name: str, cookie_path: str) -> None:
+    prefix = name.lower()  # as browsers compare it
+    if prefix.startswith(("__host-", "__secure-", "__http-")) and not policy.cookie_secure:
+        raise InvalidPolicy("cookie_secure", f"{name} must be Secure, or browsers drop it.")
+    if prefix.startswith("__host-") and (policy.cookie_domain is not None or cookie_path != "/"):
+        field = "refresh_cookie_path" if policy.cookie_domain is None else "cookie_domain"
+        raise InvalidPolicy(
+            field, f"{name} must have no domain and the path /, or browsers drop it."
+        )

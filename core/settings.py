@@ -19,16 +19,19 @@ E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
 
 _COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.ASCII)
+_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,=:@%/-]*", re.ASCII)  # RFC 3986, 3.3, but for the ;
+_ATTRIBUTE_LIMIT = 1024  # bytes; browsers ignore a longer one (RFC 6265bis, 5.6)
 
 
 def origin(field: str, value: object) -> Origin:
-    """An origin, parsed.
+    """An origin, parsed; one that is parsed already is normalised.
 
     Raises:
         InvalidPolicy: it is none.
     """
-    parsed = parse_origin(value) if isinstance(value, str) else value
-    if not isinstance(parsed, Origin):
+    parsed = parse_origin(str(value)) if isinstance(value, str | Origin) else None
+    if parsed is None:
         raise InvalidPolicy(
             field,
             f"{value!r} is no origin; write scheme, host and port, as in https://api.example.com.",
@@ -61,6 +64,11 @@ def members(field: str, kind: type[T], value: object) -> tuple[T, ...]:
         if not isinstance(one, kind):
             raise _wrong_kind(field, f"a list of {kind.__name__}", one)
     return cast("tuple[T, ...]", given)
+
+
+def bare_domain(value: str | None) -> str | None:
+    """A domain as browsers compare it: in lower case, without a leading dot (RFC 6265, 5.2.3)."""
+    return (value.lower().removeprefix(".") or value) if isinstance(value, str) else value
 
 
 @attrs.frozen
@@ -112,10 +120,29 @@ def cookie_name(instance: object, attribute: attrs.Attribute[Any], value: str) -
 
 
 def path(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
-    """An attrs validator: a path."""
+    """An attrs validator: a path that cookies can be limited to."""
     check_kind(attribute.name, value, (str,))
-    if not value.startswith("/") or not value.isascii() or any(c in value for c in "; \r\n\t\0"):
+    if _PATH.fullmatch(value) is None:
         raise InvalidPolicy(attribute.name, f"{value!r} is no path; write one such as /auth.")
+    if len(value) > _ATTRIBUTE_LIMIT:
+        raise InvalidPolicy(
+            attribute.name, f"has {len(value)} bytes; browsers ignore more than {_ATTRIBUTE_LIMIT}."
+        )
+
+
+def check_cookie_domain(field: str, domain: object, api: Origin) -> None:
+    """Refuse a domain whose cookies a browser would drop, if they came from this API.
+
+    Raises:
+        InvalidPolicy: it does not cover the API's host, or is a public suffix.
+    """
+    check_kind(field, domain, (str,))
+    if not isinstance(domain, str) or _DOMAIN.fullmatch(domain) is None:
+        raise InvalidPolicy(field, f"{domain!r} is no domain; write one such as example.com.")
+    if api.host != domain and not api.host.endswith("." + domain):
+        raise InvalidPolicy(field, f"{domain!r} does not cover the API's host {api.host!r}.")
+    if not api.takes_cookies_of(domain):
+        raise InvalidPolicy(field, f"{domain!r} is nobody's own domain: browsers drop its cookies.")
 
 
 def check_kind(field: str, value: object, kinds: tuple[type[Any], ...]) -> None:
