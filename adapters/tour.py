@@ -87,7 +87,7 @@ class Tour:
         self.logout()
         self.teller.end(
             effects=len(self.entries),
-            signed=sum(_signs(entry.reply) for entry in self.entries),
+            signed=sum(bool(getattr(e.reply, "access_token", None)) for e in self.entries),
             thefts=sum(_is_theft(entry.effect) for entry in self.entries),
         )
 
@@ -293,10 +293,6 @@ class Tour:
 
     def _state(self, when: str, handle: str, token: Secret | None) -> None:
         self.teller.state(when, self.store.load(handle), token)
-
-
-def _signs(reply: object) -> bool:
-    return getattr(reply, "access_token", None) is not None
 
 
 def _is_theft(effect: object) -> bool:
