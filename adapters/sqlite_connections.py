@@ -181,7 +181,7 @@ def _after_fork() -> None:
     _forking.release()
 
 
-if sys.platform != "win32":  # where there is no fork
+if sys.platform != "win32":  # pragma: no branch  # there is no fork on Windows
     os.register_at_fork(
         before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
     )

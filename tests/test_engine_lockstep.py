@@ -652,7 +652,7 @@ def information(handle: str, kept: Kept | None) -> SessionInformation:
 
 
 TestLockstep = Lockstep.TestCase
-TestLockstep.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestLockstep.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
+from uuid import UUID
 
 import attrs
 import pytest
@@ -19,7 +20,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.adapters.memory import EMPTY_WORLD, MemoryStore, UnsignedTokens, World, interpret
-from counterfoil.core.entropy import new_handle
 from counterfoil.core.examples import example_record
 from counterfoil.effects import (
     Backend,
@@ -47,10 +47,11 @@ SIGNER = UnsignedTokens()
 CLAIMS = FrozenDict({"sub": "ada"})
 STATM = Path("/proc/self/statm")
 COUNT = 50_000
+BEGUN = example_record()
 
 
 def record(handle: str, user: str = "ada", tenant: str = "public") -> SessionRecord:
-    return attrs.evolve(example_record(), handle=handle, user_id=user, tenant_id=tenant)
+    return attrs.evolve(BEGUN, handle=handle, user_id=user, tenant_id=tenant)
 
 
 handles = st.sampled_from(["h1", "h2", "h3", "h4"])
@@ -213,8 +214,8 @@ def refreshed_session(number: int) -> SessionRecord:
     """A record as it is after a refresh, sharing nothing with others that real ones don't."""
     now = 1_800_000_000_000 + number
     return attrs.evolve(
-        example_record(),
-        handle=new_handle(now, secrets.token_bytes(32)),
+        BEGUN,
+        handle=str(UUID(bytes=secrets.token_bytes(16))),
         user_id=f"user-{number}",
         recipe_user_id=f"user-{number}",
         created_at=now,
