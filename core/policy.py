@@ -102,7 +102,8 @@ def _same_site_as_origins(policy: Policy) -> SameSite:
 
 
 def _refresh_route(policy: Policy) -> str:
-    return f"{policy.base_path.rstrip('/')}/session/refresh"
+    # The base path isn't checked yet: validators run once all defaults are there.
+    return f"{policy.base_path}".rstrip("/") + "/session/refresh"
 
 
 @attrs.frozen(kw_only=True, cache_hash=True)
