@@ -6,11 +6,11 @@ The reasons that a failed validator gives are the frontend protocol's own (WIRE:
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import attrs
 
-from ..effects import FrozenDict, Json, freeze
+from ..effects import FrozenDict, InvalidInput, Json, freeze
 from .claims import SessionClaim, Validator
 
 Values: TypeAlias = tuple[Json, ...] | list[Json]
@@ -106,7 +106,11 @@ def _frozen_json(value: object) -> Json:
 
 
 def _frozen_members(values: Values) -> tuple[Json, ...]:
-    return cast("tuple[Json, ...]", freeze(tuple(values), "expected"))
+    frozen = freeze(values, "expected")
+    if not isinstance(frozen, tuple):  # a string would be taken for a list of its letters
+        kind = type(values).__name__
+        raise InvalidInput(f"expected must be a list of values, not {kind}; write [value].")
+    return frozen
 
 
 @attrs.frozen
