@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import attrs
 
 from ..effects import Reason
@@ -90,3 +92,5 @@ def _rank(candidate: Held) -> tuple[int, int]:
             return 1, 0
         case Unauthorised():
             return 0, 0
+        case _:
+            assert_never(candidate)

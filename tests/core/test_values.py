@@ -11,6 +11,8 @@ from typing import Any
 
 import attrs
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,9 +35,11 @@ from counterfoil import (
     SessionClaim,
     SetCookie,
     Theft,
+    Transfer,
     Unverified,
     Validator,
     Verdict,
+    attach_to_request_response,
     freeze_object,
     set_cookie_line,
 )
@@ -454,3 +458,48 @@ def test_no_value_shows_a_secret() -> None:
     token = mint(handle=example_record().handle, generation=0, secret=b"s" * 32, mac_key=b"k" * 32)
     shown = repr((parse(token), example_record(), example_session()))
     assert re.search(r"s{32}|k{32}|header\.claims", shown) is None
+
+
+def test_a_token_of_another_version_is_none() -> None:
+    token = mint(handle=str(uuid.UUID(int=7)), generation=1, secret=bytes(32), mac_key=bytes(32))
+    assert parse(token) is not None
+    assert parse("B" + token[1:]) is None
+
+
+def test_keys_that_are_not_of_their_algorithm_are_refused() -> None:
+    names: tuple[Algorithm, ...] = ("EdDSA", "ES256", "RS256")
+    rings = {name: LocalKeys.in_memory(algorithm=name) for name in names}
+    for name, keys in rings.items():
+        for other in rings:
+            key = attrs.evolve(keys.public_keys()[0], algorithm=other)
+            if other == name:
+                assert KeySet((key,)).keys == (key,)
+                continue
+            with pytest.raises(InvalidInput, match=f"isn't one of {other}"):
+                KeySet((key,))
+    garbage = attrs.evolve(rings["EdDSA"].public_keys()[0], der=b"garbage")
+    with pytest.raises(InvalidInput):
+        KeySet((garbage,))
+    x25519 = X25519PrivateKey.generate().public_key()
+    der = x25519.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    with pytest.raises(InvalidInput):
+        KeySet((attrs.evolve(garbage, der=der),))
+
+
+def test_an_attached_session_without_a_refresh_token_sends_none() -> None:
+    session = attrs.evolve(example_session(), access_token_updated=True)
+    attached = attach_to_request_response(session, Transfer.COOKIE, now=0)
+    names = [effect.name for effect in attached.effects if isinstance(effect, SetCookie)]
+    assert names == ["sAccessToken"]
+
+
+def test_a_cookie_line_with_every_flag() -> None:
+    life = 3600
+    line = set_cookie_line(
+        SetCookie(name="n", value="v", path="/", domain=None, secure=True, http_only=True,
+                  same_site="strict", expires=life * 1000, max_age=life)
+    )  # fmt: skip
+    assert line == (
+        "n=v; Path=/; Expires=Thu, 01 Jan 1970 01:00:00 GMT; Max-Age=3600; HttpOnly; Secure; "
+        "SameSite=Strict"
+    )
