@@ -9,7 +9,8 @@ import pickle
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import get_args
 from uuid import UUID
@@ -201,6 +202,34 @@ def test_a_closed_memory_store_still_holds_its_world(make_record: MakeRecord) ->
     store.create(make_record())
     store.close()
     assert store.load("h1") == make_record()
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads take turns at almost every step, not every 5 ms."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_no_act_of_many_threads_is_lost(make_record: MakeRecord) -> None:
+    store, count = MemoryStore(), 50
+    store.create(make_record())
+
+    def write(name: str) -> None:
+        for number in range(count):
+            store.merge_payload("h1", FrozenDict({f"{name}-{number}": number}), 10**6)
+            store.create(make_record(f"{name}-{number}"))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, "abcdefgh"))
+    held = store.load("h1")
+    assert isinstance(held, SessionRecord)
+    assert set(held.payload) == {f"{name}-{n}" for name in "abcdefgh" for n in range(count)}
+    assert held.version == 8 * count
+    assert len(store.list_for_user("ada", None)) == 8 * count + 1
 
 
 @pytest.mark.skipif(not STATM.exists(), reason="needs Linux's /proc to read the resident set")
