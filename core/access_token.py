@@ -31,10 +31,10 @@ from .reserved import ENGINE_CLAIMS
 _ENGINE = frozenset(ENGINE_CLAIMS)
 
 # Characters of a token beside its claims: a header of 43-character kid, algorithm, type and
-# version takes 135; RSA signatures are those of a 3072-bit key.
+# version takes 135; RSA signatures are those of a 4096-bit key.
 _HEADER_CHARACTERS = 160
 _PARENT_BYTES = len('"') * 2 + 43 - len("null")
-_SIGNATURE_CHARACTERS = {"EdDSA": 86, "ES256": 86, "RS256": 512}
+_SIGNATURE_CHARACTERS = {"EdDSA": 86, "ES256": 86, "RS256": 683}
 
 
 @attrs.frozen
