@@ -2,8 +2,10 @@
 
 A session's name and secrets change when what it may do changes, so that whoever knew them before
 gains nothing. The new record is stored before the old one is retired, so that a crash in between
-leaves the client with the session that it has. The old one is retired by compare-and-swap: a merge
-that came in between is carried over, and a revocation that came in between takes the new one too.
+leaves the client with the session that it has. The old one is retired by compare-and-swap, then
+deleted: a merge that came before it was retired is carried over (one that comes later names a
+session that is over, and goes with it), and whoever revoked the old one before we deleted it has
+revoked the new one too.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import assert_never
 import attrs
 
 from ..effects import (
+    EMPTY,
     Done,
     FrozenDict,
     Load,
@@ -26,10 +29,12 @@ from ..effects import (
     Step,
 )
 from .creating import Birth
-from .entropy import check_entropy, check_now
+from .entropy import check_entropy, check_now, draw
 from .lifetime import Lifetime, ms
 from .revoking import announced_revocation
 from .session import Session, gone, tokens_to_response
+
+_RETIRED_FOR = 60_000  # ms
 
 
 def rekey_session(
@@ -99,9 +104,20 @@ class Rekey:
         return born
 
     def retire(self, old: SessionRecord, born: SessionRecord, session: Session) -> Step[Session]:
-        """End the old record, if it is still the one that the new one was made of."""
-        ended = attrs.evolve(old, version=old.version + 1, absolute_expires_at=self.now)
-        swap = Rotate(ended, expected_version=old.version, claims=FrozenDict())
+        """End the old record, if it is still the one that the new one was made of.
+
+        No token of it is genuine any more. It expires soon, in case that we never come to delete
+        it, but not before: that it was deleted by another must mean that it was revoked.
+        """
+        retired = attrs.evolve(
+            old,
+            version=old.version + 1,
+            mac_key=draw(self.entropy, b"retired"),
+            current_digest=draw(self.entropy, b"nobody's"),
+            previous_digest=None,
+            absolute_expires_at=min(old.absolute_expires_at, self.now + _RETIRED_FOR),
+        )
+        swap = Rotate(retired, expected_version=old.version, claims=EMPTY)
         return swap.then(AfterRetire(self, old.handle, born, session))
 
 
@@ -188,6 +204,8 @@ class AfterOldIsGone:
 
     def __call__(self, reply: Revoked) -> Step[Session]:
         old, now = self.rekey.session, self.rekey.now
+        if old.handle not in reply.handles:
+            return Revoke((self.session.handle,)).then(AfterRevokedMeanwhile(self.rekey))
         session = attrs.evolve(self.session, attachment=old.attachment)
         told = announced_revocation(reply, now)
         return Done(session, (*told, *tokens_to_response(session, now)))

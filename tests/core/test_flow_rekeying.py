@@ -70,7 +70,9 @@ def test_a_session_goes_on_under_another_name_and_other_secrets() -> None:
     step, born = begun()
     retired = asked(step, Rotate)
     assert retired.expected_version == OLD.version
-    assert retired.record == attrs.evolve(OLD, version=1, absolute_expires_at=NOW)
+    assert (retired.record.handle, retired.record.version) == (OLD.handle, 1)
+    assert retired.record.absolute_expires_at == NOW + 60_000
+    assert retired.record.mac_key not in (OLD.mac_key, born.mac_key)
 
     done = play(step, (retired, Rotated("unused")), (Revoke((OLD.handle,)), Revoked((OLD.handle,))))
     session = done.state
@@ -154,6 +156,13 @@ def test_a_revocation_of_the_old_session_takes_the_new_one_too() -> None:
     assert done.state == ends.state
     gone = Announce(SessionsRevoked(handles=(born.handle,), at=NOW))
     assert done.effects[-2:] == (gone, *ends.effects)
+
+
+def test_a_revocation_before_the_old_session_is_deleted_takes_the_new_one_too() -> None:
+    step, born = begun()
+    step = resumed(step, Rotated("unused"), Revoked(()))
+    done = play(step, (Revoke((born.handle,)), Revoked((born.handle,))))
+    assert done.state == revoked_meanwhile().state
 
 
 def test_a_revocation_of_all_while_the_merge_is_carried_over_takes_both() -> None:
