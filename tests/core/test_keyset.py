@@ -236,7 +236,8 @@ def test_nobody_asks_for_nbf(value: Any) -> None:
     "claims",
     [b"", b" ", b"null", b"[]", b'"sub"', b"7", b"{", b"{}", b"{'a':1}", b'{"a":1}x', b"\xff\xfe",
      b'{"a":NaN}', b'{"a":Infinity}', b'{"a":1e999}', b'{"a":01}', b'{"a":"\\ud800"}',
-     b'{"a":\x00}', b"\xef\xbb\xbf{}", b'{"a":1,"a":1}', b'{"a":{"b":1,"b":2}}', b'{"a":' + b"9" * 5000 + b"}"],
+     b'{"a":\x00}', b"\xef\xbb\xbf{}", b'{"a":1,"a":1}', b'{"a":{"b":1,"b":2}}',
+     b'{"a":' + b"9" * 5000 + b"}"],
 )  # fmt: skip
 def test_what_is_no_json_object(claims: bytes) -> None:
     assert VERIFY(signed(claims)) == NOT_OURS
