@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -264,6 +265,25 @@ def test_law_6_nothing_brings_a_revoked_session_back(
         assert alive == set()
     else:  # it had another name by then
         assert alive == {last.handle}
+
+
+@pytest.mark.parametrize("all_of_user", [True, False])
+@pytest.mark.parametrize("moment", range(5))
+def test_law_6_a_revocation_at_each_moment_of_a_rekey(moment: int, all_of_user: bool) -> None:
+    lab = Lab()
+    session = lab.login()
+    step: Step[Any] = rekey_session(session, now=lab.now, entropy=lab.entropy())
+    for _ in range(moment):
+        step = lab.advance(step) if isinstance(step, Ask) else step
+    if all_of_user:
+        revoked = lab.end(revoke_all_sessions_for_user("ada", now=lab.now))
+    else:
+        revoked = lab.end(revoke_multiple_sessions([session.handle], now=lab.now))
+    last = lab.end(step)
+    if all_of_user or session.handle in revoked:
+        assert lab.world.records.keys() == set()
+    else:
+        assert lab.world.records.keys() == {last.handle}
 
 
 # --- 7: what clears tokens, and what does not ---------------------------------------------------
