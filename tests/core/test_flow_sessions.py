@@ -29,6 +29,7 @@ from counterfoil import (
     SessionCreated,
     SessionInformation,
     SessionsRevoked,
+    SetCookie,
     Transfer,
     TryRefreshToken,
     Unauthorised,
@@ -347,3 +348,10 @@ def test_revoking_others_all_and_several(engine: Any) -> None:
     assert engine.run(elsewhere) == ()
     assert engine.run(revoke_all_sessions_for_user("ada", now=now)) == (again,)
     assert engine.events[-1] == SessionsRevoked(handles=(again,), at=now)
+
+
+def test_an_attached_session_sends_a_refresh_token_only_if_it_is_new(engine: Any) -> None:
+    session = attrs.evolve(engine.login(), refresh_token=None)
+    attached = attach_to_request_response(session, Transfer.COOKIE, now=engine.now)
+    names = [effect.name for effect in attached.effects if isinstance(effect, SetCookie)]
+    assert names == ["sAccessToken"]
