@@ -678,6 +678,15 @@ def test_a_client_that_always_gets_its_answers(life: Lockstep) -> None:
         life.verify(life.held[-1], 0, "right", check_database=True)
 
 
+def test_an_access_token_is_known_for_as_long_as_its_refresh_token(life: Lockstep) -> None:
+    meet(life, "rotate", token=0)
+    meet(life, "rotate", token=1)
+    oldest, previous, current = life.held
+    for held in (oldest, previous, current):
+        life.verify(held, 0, "right", check_database=False)
+        life.verify(held, 0, "right", check_database=True)  # the oldest is refused
+
+
 def test_racing_tabs_get_the_same_successor(life: Lockstep) -> None:
     meet(life, "rotate", token=0)
     for _ in range(3):
