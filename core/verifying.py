@@ -12,10 +12,21 @@ from typing import Literal, Never, assert_never, overload
 
 import attrs
 
-from ..effects import Announce, Done, Load, Missing, Reason, RequestRejected, SessionRecord, Step
+from ..effects import (
+    Announce,
+    Done,
+    InvalidInput,
+    Load,
+    Missing,
+    Reason,
+    RequestRejected,
+    SessionRecord,
+    Step,
+)
 from .access_token import AccessToken, encoded_digest, lasting_reason
 from .claims import Validator
 from .csrf import token_matches
+from .entropy import check_now
 from .keyset import Unverified, Verifier
 from .merging import assert_claims
 from .policy import Policy
@@ -74,8 +85,12 @@ def get_session(
     >>> get_session(None, policy=example_policy(), verify=KeySet(()), now=0).state
     Unauthorised(clear_tokens=False, reason=<Reason.NO_TOKEN: 'no token'>, handle=None)
     """
+    check_now(now)
     if access_token is None:
         return rejected(Unauthorised(Reason.NO_TOKEN), now) if required else Done(None)
+    if not isinstance(access_token, str):
+        kind = type(access_token).__name__
+        raise InvalidInput(f"access_token must be a str or None, not {kind}.")
     access = verify(access_token)
     if isinstance(access, Unverified):
         return rejected(unverified(access.reason), now)
@@ -148,8 +163,8 @@ def _is_displaced(access: AccessToken, record: SessionRecord) -> bool:
     # the previous one; a token of neither is of a line that a fork displaced, or so old that a
     # refresh is due anyway.
     known = (record.current_digest, record.previous_digest)
-    named = str(access.claims["refreshTokenHash1"])
+    named = str(access.claims["refreshTokenHash1"]).encode()  # bytes: it need not be ASCII
     return not any(
-        digest is not None and hmac.compare_digest(encoded_digest(digest), named)
+        digest is not None and hmac.compare_digest(encoded_digest(digest).encode(), named)
         for digest in known
     )
