@@ -226,15 +226,11 @@ def test_a4_an_audience_is_there_exactly_if_one_is_expected() -> None:
 
 # --- A5: times ---------------------------------------------------------------------------------
 
-NO_TIMES = ['"1700000900"', "true", "false", "null", "NaN", "Infinity", "1e999", "-1e999", "[]"] + [
-    "1700000900.0",
-    "1700000900.5",
-    "1" * 5000,
-    "{}",
-]
+NO_TIMES = ['"1700000900"', "true", "false", "null", "NaN", "Infinity", "1e999", "-1e999"]
+NO_FORMS = ["[]", "{}", "1700000900.0", "1700000900.5", "1" * 5000]
 
 
-@pytest.mark.parametrize("time", NO_TIMES)
+@pytest.mark.parametrize("time", [*NO_TIMES, *NO_FORMS])
 @pytest.mark.parametrize("name", ["iat", "exp"])
 def test_a5_a_time_is_a_whole_number(name: str, time: str) -> None:
     text = json.dumps({**CLAIMS, name: "here"}).replace('"here"', time)
