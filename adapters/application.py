@@ -68,8 +68,24 @@ class Listeners:
     context: Any = None
 
     def perform(self, effect: Announce) -> Any:
-        """Tell the event; gives an awaitable if the listener is asynchronous."""
-        return self.listener(effect.event, self.context)
+        """Tell the event; gives an awaitable if the listener is asynchronous.
+
+        A listener that fails is logged and changes nothing: what it is told of has happened, and
+        the client must still be told its part.
+        """
+        try:
+            told = self.listener(effect.event, self.context)
+        except Exception:
+            _log.exception("the listener failed on %s", effect.event)
+            return None
+        return _heard(told, effect.event) if inspect.isawaitable(told) else told
+
+
+async def _heard(told: Awaitable[Any], event: Event) -> None:
+    try:
+        await told
+    except Exception:
+        _log.exception("the listener failed on %s", event)
 
 
 async def _fetched(value: Awaitable[Any]) -> ClaimFetched:

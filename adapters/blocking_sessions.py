@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Concatenate, Literal, ParamSpec, TypeVar, Unpack, overload
+from inspect import iscoroutinefunction
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, Unpack, overload
 
 from .. import core
 from ..core import RequestFacts, Session
-from ..effects import Step, run
+from ..effects import InvalidInput, Step, run
 from .held import Checks, Held
 from .operations import Operations
 
@@ -18,9 +19,13 @@ T = TypeVar("T")
 
 def _blocking(
     operation: Callable[Concatenate[Operations, P], Step[T]],
+    *,
+    answers: bool = False,
 ) -> Callable[Concatenate[BlockingSessions, P], T]:
     @wraps(operation)
     def call(self: BlockingSessions, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        if answers:
+            self.check_response()
         return self.run(operation(self.operations, *args, **kwargs))
 
     return call
@@ -28,6 +33,8 @@ def _blocking(
 
 class BlockingSessions(Held):
     """Sessions for blocking callers. Share one object among all threads.
+
+    Fetchers and the listener must be plain functions here.
 
     Each operation is as the one of the same name in `counterfoil.core`, told only what is
     particular to the call; a rejection is raised.
@@ -38,6 +45,14 @@ class BlockingSessions(Held):
     >>> sessions.get_session(session.access_token).payload["plan"]
     'pro'
     """
+
+    def _check_functions(self, functions: Iterable[Callable[..., Any]]) -> None:
+        for function in functions:
+            if iscoroutinefunction(function):
+                raise InvalidInput(
+                    f"{function.__qualname__} is a coroutine function, which nobody awaits here: "
+                    "use Sessions, or give a plain function."
+                )
 
     def run(self, step: Step[T]) -> T:
         """Carry any step out.
@@ -109,6 +124,7 @@ class BlockingSessions(Held):
         self, request: RequestFacts, *, required: bool = True, **checks: Unpack[Checks]
     ) -> Session | None:
         """As `core.get_session_from_request`."""
+        self.check_response()
         step = core.get_session_from_request(
             request,
             policy=self.policy,
@@ -149,6 +165,6 @@ class BlockingSessions(Held):
         Operations.update_session_data_in_database_by_handle
     )
     attach_to_request_response = _blocking(Operations.attach_to_request_response)
-    create_session_in_request = _blocking(Operations.create_session_in_request)
-    refresh_session_in_request = _blocking(Operations.refresh_session_in_request)
-    sign_out = _blocking(Operations.sign_out)
+    create_session_in_request = _blocking(Operations.create_session_in_request, answers=True)
+    refresh_session_in_request = _blocking(Operations.refresh_session_in_request, answers=True)
+    sign_out = _blocking(Operations.sign_out, answers=True)

@@ -20,9 +20,10 @@ from .tour_words import Teller
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; answers its exit status: 0, 1 for a failure that is told, 2 for usage."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
     try:
-        status: int = options.run(options)
+        status: int = _help(parser) if options.run is None else options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read has read enough. Nothing may be written at exit either.
@@ -41,7 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action="version", version=f"counterfoil {version('counterfoil')}"
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(metavar="COMMAND")
     tour = commands.add_parser(
         "tour",
         help="walk a session's life, effect by effect",
@@ -57,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _tour(options: argparse.Namespace) -> int:
+    if options.secrets and not options.json:
+        print("counterfoil: --secrets goes with --json.", file=sys.stderr)
+        return 2
     if options.database is not None and Path(options.database).exists():
         print(f"counterfoil: {options.database} exists; give a new path.", file=sys.stderr)
         return 2
@@ -69,6 +74,11 @@ def _tour(options: argparse.Namespace) -> int:
         if options.secrets:
             print("counterfoil: this journal holds live tokens.", file=sys.stderr)
         print(tour.journal.to_json(secrets=options.secrets))
+    return 0
+
+
+def _help(parser: argparse.ArgumentParser) -> int:
+    parser.print_help()
     return 0
 
 

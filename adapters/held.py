@@ -7,10 +7,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
+from os import PathLike
 from types import MappingProxyType
-from typing import Any, Self, TypedDict
+from typing import Any, Self, TypedDict, cast
 
 from ..core import KeySet, Policy, Validator
+from ..core.access_token import signature_size
 from ..effects import (
     AnnouncementEffect,
     Backend,
@@ -24,6 +26,7 @@ from ..effects import (
     StoreEffect,
 )
 from .application import ClaimFetchers, Fetcher, Listener, Listeners, log_event
+from .key_pair import public_jwk
 from .key_storage import SecretStore
 from .keys import LocalKeys
 from .memo import DEFAULT_SIZE, Memo
@@ -74,20 +77,50 @@ class Held:
                 don't outlive the policy's tokens.
             StoreUnavailable: the keys can't be read.
         """
+        if not isinstance(cast("object", policy), Policy):
+            raise InvalidInput(f"policy must be a Policy, not {type(policy).__name__}.")
         self.policy = policy
         self.store = store
-        self.memo = Memo(signer or _keys_in(store, policy, clock), remembered_tokens)
+        self.signer = signer or _keys_in(store, policy, clock)
+        self.memo = Memo(self.signer, remembered_tokens)
+        _check_signer(self.signer, self.memo.keys, policy)
         self.operations = Operations(policy, self.memo, clock, entropy)
+        self._answers = False
         self._fetchers = fetchers
         self._listener = listener
         self.interpreter = self._interpret(None, None)
+        self._check_functions((*fetchers.values(), listener))
         for concern in policy.concerns:
             warnings.warn(concern, PolicyConcern, stacklevel=2)
+
+    def _check_functions(self, functions: Iterable[Callable[..., Any]]) -> None:
+        """Refuse functions that this facade can't call; one that awaits takes all."""
 
     @property
     def keys(self) -> KeySet:
         """The public keys that access tokens are verified with now."""
         return self.memo.keys
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The public keys as a JWK Set (RFC 7517), for other services that verify.
+
+        >>> sessions = BlockingSessions(Policy("http://localhost:8000"), MemoryStore())
+        >>> [key["alg"] for key in sessions.jwks()["keys"]]
+        ['EdDSA']
+        """
+        return {"keys": [public_jwk(key) for key in self.keys.keys]}
+
+    def check_response(self) -> None:
+        """Refuse to answer a request without a response, before anything is done.
+
+        Raises:
+            InvalidInput: there is none; says how to give one.
+        """
+        if not self._answers:
+            raise InvalidInput(
+                "this operation answers a request: call it on sessions.using(response=...), "
+                "with a ResponseHeaders or an interpreter of your own."
+            )
 
     def using(self, *, response: Interpreter | None = None, context: Any = None) -> Self:
         """The same, for one request: its response takes the response effects, and fetchers and the
@@ -102,6 +135,7 @@ class Held:
         ['sAccessToken', 'sRefreshToken']
         """
         held = copy(self)
+        held._answers = response is not None
         held.interpreter = held._interpret(response, context)
         return held
 
@@ -119,7 +153,23 @@ class Held:
         return Backend(self.store, self.memo)
 
 
+def _check_signer(signer: Signer, keys: KeySet, policy: Policy) -> None:
+    if any(signature_size(key.algorithm) > signature_size(policy.algorithm) for key in keys.keys):
+        raise InvalidInput(
+            f"the signer's keys make longer signatures than the policy's {policy.algorithm}, for "
+            "which payloads are measured: name their algorithm in the policy."
+        )
+    if isinstance(signer, LocalKeys) and signer.longest_token < policy.longest_access_lifetime:
+        raise InvalidInput(
+            f"the signer drops keys {signer.longest_token} after their last token, but the "
+            f"policy's live up to {policy.longest_access_lifetime}: give LocalKeys that "
+            "longest_token."
+        )
+
+
 def _keys_in(store: Store, policy: Policy, clock: Callable[[], int]) -> Signer:
+    if isinstance(store, str | PathLike):
+        raise InvalidInput("store must be a store, not a path: write SqliteStore(path).")
     if not isinstance(store, SecretStore):
         raise InvalidInput(
             f"{type(store).__name__} can't keep keys; give signer=LocalKeys.in_file(path)."

@@ -88,7 +88,12 @@ class Operations:
         )
 
     def rekey_session(
-        self, session: Session, *, user_id: str | None = None, lifetime: Lifetime | None = None
+        self,
+        session: Session,
+        *,
+        user_id: str | None = None,
+        recipe_user_id: str | None = None,
+        lifetime: Lifetime | None = None,
     ) -> Step[Session]:
         """As `core.rekey_session`."""
         return core.rekey_session(
@@ -96,6 +101,7 @@ class Operations:
             now=self.clock(),
             entropy=self.entropy(core.ENTROPY_BYTES),
             user_id=user_id,
+            recipe_user_id=recipe_user_id,
             lifetime=lifetime,
         )
 

@@ -20,9 +20,13 @@ T = TypeVar("T")
 
 def _awaiting(
     operation: Callable[Concatenate[Operations, P], Step[T]],
+    *,
+    answers: bool = False,
 ) -> Callable[Concatenate[Sessions, P], Coroutine[Any, Any, T]]:
     @wraps(operation)
     async def call(self: Sessions, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        if answers:
+            self.check_response()
         return await self.run(operation(self.operations, *args, **kwargs))
 
     return call
@@ -100,6 +104,7 @@ class Sessions(Held):
         self, request: RequestFacts, *, required: bool = True, **checks: Unpack[Checks]
     ) -> Session | None:
         """As `core.get_session_from_request`."""
+        self.check_response()
         step = core.get_session_from_request(
             request,
             policy=self.policy,
@@ -140,9 +145,9 @@ class Sessions(Held):
         Operations.update_session_data_in_database_by_handle
     )
     attach_to_request_response = _awaiting(Operations.attach_to_request_response)
-    create_session_in_request = _awaiting(Operations.create_session_in_request)
-    refresh_session_in_request = _awaiting(Operations.refresh_session_in_request)
-    sign_out = _awaiting(Operations.sign_out)
+    create_session_in_request = _awaiting(Operations.create_session_in_request, answers=True)
+    refresh_session_in_request = _awaiting(Operations.refresh_session_in_request, answers=True)
+    sign_out = _awaiting(Operations.sign_out, answers=True)
 
     def _backend(self) -> Interpreter:
         return InThread(super()._backend())

@@ -15,6 +15,7 @@ from typing import cast
 import attrs
 
 from ..effects import (
+    Algorithm,
     FrozenDict,
     Json,
     PayloadTooLarge,
@@ -34,7 +35,7 @@ _ENGINE = frozenset(ENGINE_CLAIMS)
 # version takes 135; RSA signatures are those of a 4096-bit key.
 _HEADER_CHARACTERS = 160
 _PARENT_BYTES = len('"') * 2 + 43 - len("null")
-_SIGNATURE_CHARACTERS = {"EdDSA": 86, "ES256": 86, "RS256": 683}
+_SIGNATURE_CHARACTERS: dict[Algorithm, int] = {"EdDSA": 86, "ES256": 86, "RS256": 683}
 
 
 @attrs.frozen
@@ -135,10 +136,15 @@ def encoded_digest(digest: bytes) -> str:
     return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
+def signature_size(algorithm: Algorithm) -> int:
+    """Characters that a signature takes in a token, at most."""
+    return _SIGNATURE_CHARACTERS[algorithm]
+
+
 def payload_limit(claims: FrozenDict, policy: Policy) -> int:
     """Bytes of JSON that the payload may have beside these engine claims to fit in a cookie."""
     name = max(len(policy.access_cookie), len("st-access-token"))
-    other = _HEADER_CHARACTERS + _SIGNATURE_CHARACTERS[policy.algorithm] + len("=..")
+    other = _HEADER_CHARACTERS + signature_size(policy.algorithm) + len("=..")
     room = (COOKIE_LIMIT - name - other) * 3 // 4
     # A first token has no parent yet; its successors have, and must fit as well.
     parent = _PARENT_BYTES if claims.get("parentRefreshTokenHash1") is None else 0

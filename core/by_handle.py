@@ -29,6 +29,7 @@ from ..effects import (
 )
 from .access_token import engine_claims, payload_limit, too_large
 from .claims import SessionClaim
+from .entropy import check_now
 from .fetching import Subject
 from .policy import Policy
 from .reserved import check_payload
@@ -54,6 +55,7 @@ def merge_into_access_token_payload_by_handle(
     ... ).effect
     Load(handle='a')
     """
+    check_now(now)
     change = AfterLoadToMerge(check_payload(update, "update"), policy, now)
     return Load(handle).then(change)
 

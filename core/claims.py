@@ -67,7 +67,13 @@ class SessionClaim:
         return FrozenDict({self.key: None})
 
     def fetch(self, *, user_id: str, recipe_user_id: str, tenant_id: str) -> FetchClaim:
-        """The effect that asks the application for the value."""
+        """The effect that asks the application for the value.
+
+        Raises:
+            InvalidInput: the claim is only ever set by hand.
+        """
+        if not self.fetchable:
+            raise InvalidInput(f"the claim {self.key!r} isn't fetchable: set its value by hand.")
         return FetchClaim(
             key=self.key, user_id=user_id, recipe_user_id=recipe_user_id, tenant_id=tenant_id
         )

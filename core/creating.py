@@ -26,11 +26,12 @@ from ..effects import (
     SessionRecord,
     Step,
     apply_patch,
+    freeze,
     freeze_object,
 )
 from .access_token import check_size, engine_claims, payload_limit
 from .claims import SessionClaim
-from .entropy import check_entropy, check_now, draw, new_handle
+from .entropy import check_entropy, check_now, check_text, draw, new_handle
 from .fetching import Subject, fetch_claims
 from .issuing import issued_session
 from .lifetime import Lifetime, ms
@@ -38,6 +39,8 @@ from .policy import AntiCsrf, Policy
 from .reserved import check_payload
 from .rotation import digest
 from .session import Session
+
+MAX_IDENTIFIER = 256  # characters
 
 
 def create_session(
@@ -72,11 +75,12 @@ def create_session(
     """
     check_now(now)
     check_entropy(entropy)
+    chosen = policy.lifetime if lifetime is None else check_lifetime(lifetime, policy)
     wanted = policy.claims if claims is None else tuple(claims)
     who = Subject(
-        user_id=_identifier(user_id, "user_id"),
-        recipe_user_id=_identifier(recipe_user_id or user_id, "recipe_user_id"),
-        tenant_id=_identifier(tenant_id, "tenant_id"),
+        user_id=check_identifier(user_id, "user_id"),
+        recipe_user_id=check_identifier(recipe_user_id or user_id, "recipe_user_id"),
+        tenant_id=check_identifier(tenant_id, "tenant_id"),
     )
     with_token = anti_csrf and policy.anti_csrf is AntiCsrf.VIA_TOKEN
     birth = Birth(policy, now, entropy, with_anti_csrf=with_token)
@@ -84,7 +88,7 @@ def create_session(
         who,
         payload=apply_patch(EMPTY, check_payload(payload)),
         data=freeze_object(data, "data"),
-        lifetime=lifetime or policy.lifetime,
+        lifetime=chosen,
     )
     fetched = fetch_claims(wanted, who, held=EMPTY, now=now)
     return fetched.then(AfterCreationClaims(birth, record))
@@ -212,9 +216,33 @@ class Birth:
         return Secret(urlsafe_b64encode(draw(self.entropy, b"anti-csrf")[:24]).decode())
 
 
-def _identifier(value: object, name: str) -> str:
-    if not isinstance(value, str) or not value:
-        kind = type(value).__name__
-        raise InvalidInput(f"{name} must be a string that isn't empty, not {kind}.")
-    freeze_object({name: value}, "session")
+def check_identifier(value: str, name: str) -> str:
+    """Refuse what can't name a user or a tenant.
+
+    Raises:
+        InvalidInput: it is no text, empty, or so long that it crowds the payload out of the token.
+    """
+    check_text(value, name)
+    if not 0 < len(value) <= MAX_IDENTIFIER:
+        raise InvalidInput(
+            f"{name} must have 1 to {MAX_IDENTIFIER} characters, not {len(value)}: it is in every "
+            "access token."
+        )
+    freeze(value, name)
     return value
+
+
+def check_lifetime(lifetime: object, policy: Policy) -> Lifetime:
+    """Refuse a lifetime whose access tokens the policy would not take.
+
+    Raises:
+        InvalidInput: it is no `Lifetime`, or its access tokens live too long.
+    """
+    if not isinstance(lifetime, Lifetime):
+        raise InvalidInput(f"lifetime must be a Lifetime, not {type(lifetime).__name__}.")
+    if lifetime.access > policy.longest_access_lifetime:
+        raise InvalidInput(
+            f"lifetime.access of {lifetime.access} is longer than the policy's "
+            f"longest_access_lifetime of {policy.longest_access_lifetime}."
+        )
+    return lifetime

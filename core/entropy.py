@@ -54,6 +54,16 @@ def check_now(now: object) -> None:
         )
 
 
+def check_text(value: object, name: str) -> None:
+    """Refuse what is no string.
+
+    Raises:
+        InvalidInput: it is something else, such as bytes.
+    """
+    if not isinstance(value, str):
+        raise InvalidInput(f"{name} must be a str, not {type(value).__name__}.")
+
+
 def new_handle(now: int, entropy: bytes) -> str:
     """A UUIDv7 (RFC 9562, 5.7): 48 bits of time, 74 bits of entropy. A name, no credential.
 

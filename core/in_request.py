@@ -155,8 +155,8 @@ def create_session_in_request(
 
     A session that the client already had is revoked: nothing that was known of it holds for the
     new one (session fixation, OWASP ASVS 7.2.4). Tokens that it holds by the other transfer are
-    cleared. By cookie, a login that another site's page sent is `Unauthorised`, unless
-    `check_anti_csrf` is false.
+    cleared. Where cookies are to be set or were sent, a login that another site's page sent is
+    `Unauthorised`, unless `check_anti_csrf` is false.
 
     Raises as `create_session` does.
 
@@ -166,7 +166,8 @@ def create_session_in_request(
     'Establish'
     """
     transfer = wanted_transfer(request, policy)
-    if transfer is Transfer.COOKIE and check_anti_csrf and not may_log_in(request, policy):
+    by_cookie = transfer is Transfer.COOKIE or Transfer.COOKIE in used_transfers(request, policy)
+    if by_cookie and check_anti_csrf and not may_log_in(request, policy):
         return rejected(Unauthorised(Reason.CSRF), now).always(Answer(request, policy))
     created = create_session(
         user_id,

@@ -33,6 +33,7 @@ from .access_token import (
     too_large,
 )
 from .claims import SessionClaim, Validator
+from .entropy import check_now
 from .fetching import Subject, claims_to_refetch, fetch_claims
 from .rejections import InvalidClaims
 from .reserved import check_payload
@@ -59,6 +60,7 @@ def merge_into_access_token_payload(
     >>> step.effect.patch
     {'plan': 'pro'}
     """
+    check_now(now)
     patch = check_payload(update, "update")
     policy, access = session.policy, session.access
     limit = payload_limit(access.claims, policy)

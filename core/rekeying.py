@@ -28,7 +28,7 @@ from ..effects import (
     Stale,
     Step,
 )
-from .creating import Birth
+from .creating import Birth, check_identifier, check_lifetime
 from .entropy import check_entropy, check_now, draw
 from .lifetime import Lifetime, ms
 from .revoking import announced_revocation
@@ -43,28 +43,38 @@ def rekey_session(
     now: int,
     entropy: bytes,
     user_id: str | None = None,
+    recipe_user_id: str | None = None,
     lifetime: Lifetime | None = None,
 ) -> Step[Session]:
     """Give a session a new handle and new tokens; its payload and data stay.
     [Load, Establish, Rotate, Revoke]
 
-    For a change of privilege. `user_id` makes it another user's (a guest who logs in); `lifetime`
-    starts its lifetimes anew: without it the absolute end stays where it was. The anti-CSRF token
-    is new too.
+    For a change of privilege. `user_id` makes it another user's (a guest who logs in), with the
+    login method's `recipe_user_id` if that differs; `lifetime` starts its lifetimes anew: without
+    it the absolute end stays where it was. The anti-CSRF token is new too.
 
     Ends in the new session, whose tokens go to the response if the old one was attached; or in
     `Unauthorised` if the old one was revoked meanwhile. Announces `SessionCreated` with
     `replaces`, and `SessionsRevoked`.
 
     Raises:
-        InvalidInput: a time or entropy of the wrong kind.
+        InvalidInput: a time, entropy, user id or lifetime that can't be.
 
     >>> rekey_session(example_session(), now=0, entropy=bytes(32)).effect.handle
     '018bcfe5-6800-7727-82d6-bb4b702604b7'
     """
     check_now(now)
     check_entropy(entropy)
-    rekey = Rekey(session, now, entropy, user_id=user_id, lifetime=lifetime)
+    rekey = Rekey(
+        session,
+        now,
+        entropy,
+        user_id=None if user_id is None else check_identifier(user_id, "user_id"),
+        recipe_user_id=check_identifier(
+            recipe_user_id or user_id or session.recipe_user_id, "recipe_user_id"
+        ),
+        lifetime=None if lifetime is None else check_lifetime(lifetime, session.policy),
+    )
     return Load(session.handle).then(AfterLoadToRekey(rekey), state=session)
 
 
@@ -76,6 +86,7 @@ class Rekey:
     now: int
     entropy: bytes = attrs.field(repr=False)
     user_id: str | None = attrs.field(kw_only=True)
+    recipe_user_id: str = attrs.field(kw_only=True)
     lifetime: Lifetime | None = attrs.field(kw_only=True)
 
     def birth(self, old: SessionRecord) -> Birth:
@@ -100,7 +111,7 @@ class Rekey:
                 access_lifetime=ms(lifetime.access),
             )
         if self.user_id is not None:
-            born = attrs.evolve(born, user_id=self.user_id, recipe_user_id=self.user_id)
+            born = attrs.evolve(born, user_id=self.user_id, recipe_user_id=self.recipe_user_id)
         return born
 
     def retire(self, old: SessionRecord, born: SessionRecord, session: Session) -> Step[Session]:

@@ -10,7 +10,17 @@ from collections.abc import Iterable
 
 import attrs
 
-from ..effects import Announce, Done, Effect, Revoke, Revoked, RevokeUser, SessionsRevoked, Step
+from ..effects import (
+    Announce,
+    Done,
+    Effect,
+    InvalidInput,
+    Revoke,
+    Revoked,
+    RevokeUser,
+    SessionsRevoked,
+    Step,
+)
 from .session import Session, clear_if_attached
 
 
@@ -71,9 +81,14 @@ def revoke_multiple_sessions(handles: Iterable[str], *, now: int) -> Step[tuple[
 
     Ends in the handles that were really revoked.
 
+    Raises:
+        InvalidInput: one handle instead of several.
+
     >>> revoke_multiple_sessions(["a", "b"], now=0).effect
     Revoke(handles=('a', 'b'))
     """
+    if isinstance(handles, str):
+        raise InvalidInput("handles must be several handles, not one str: write [handle].")
     return Revoke(tuple(handles)).then(AfterRevokeMany(now))
 
 

@@ -15,7 +15,6 @@ import attrs
 from ..effects import (
     Announce,
     Done,
-    InvalidInput,
     Load,
     Missing,
     Reason,
@@ -26,7 +25,7 @@ from ..effects import (
 from .access_token import AccessToken, encoded_digest, lasting_reason
 from .claims import Validator
 from .csrf import token_matches
-from .entropy import check_now
+from .entropy import check_now, check_text
 from .keyset import Unverified, Verifier
 from .merging import assert_claims
 from .policy import Policy
@@ -88,9 +87,7 @@ def get_session(
     check_now(now)
     if access_token is None:
         return rejected(Unauthorised(Reason.NO_TOKEN), now) if required else Done(None)
-    if not isinstance(access_token, str):
-        kind = type(access_token).__name__
-        raise InvalidInput(f"access_token must be a str or None, not {kind}.")
+    check_text(access_token, "access_token")
     access = verify(access_token)
     if isinstance(access, Unverified):
         return rejected(unverified(access.reason), now)

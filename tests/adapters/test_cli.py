@@ -42,12 +42,22 @@ def test_the_version() -> None:
     assert re.fullmatch(r"counterfoil \d+\.\d+\.\d+\n", done.stdout)
 
 
-@pytest.mark.parametrize("arguments", [(), ("dance",), ("tour", "--dance")])
+@pytest.mark.parametrize("arguments", [("dance",), ("tour", "--dance")])
 def test_wrong_usage(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit:
         cli.main(arguments)
     assert exit.value.code == 2
     assert "usage: counterfoil" in capsys.readouterr().err
+
+
+def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+    assert "walk a session's life" in capsys.readouterr().out
+
+
+def test_secrets_without_json_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tour", "--secrets"]) == 2
+    assert "goes with --json" in capsys.readouterr().err
 
 
 def test_json_is_the_journal_and_holds_no_token(capsys: pytest.CaptureFixture[str]) -> None:

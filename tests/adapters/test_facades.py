@@ -212,8 +212,11 @@ def test_a_request_and_its_response(sessions: Any) -> None:
         )
         is None
     )
-    with pytest.raises(UnknownEffect, match="SetHeader"):
-        sessions.get_session_from_request(by("sAccessToken"))
+    for operation in ("get_session_from_request", "refresh_session_in_request", "sign_out"):
+        with pytest.raises(InvalidInput, match="using"):
+            getattr(sessions, operation)(by("sAccessToken"))
+    with pytest.raises(InvalidInput, match="using"):
+        sessions.create_session_in_request(by("sAccessToken"), "ada")
     attached = sessions.attach_to_request_response(found, Transfer.COOKIE)
     with pytest.raises(UnknownEffect):
         sessions.merge_into_access_token_payload(attached, {"a": 1})
@@ -448,3 +451,50 @@ def test_response_headers() -> None:
     assert response.removed == {"anti-csrf"}
     response.perform(SetHeader("anti-csrf", "y"))
     assert response.removed == set()
+
+
+def test_a_signer_that_does_not_fit_the_policy_is_refused() -> None:
+    rsa = LocalKeys.in_memory(algorithm="RS256")
+    with pytest.raises(InvalidInput, match="longer signatures than the policy's EdDSA"):
+        BlockingSessions(POLICY, MemoryStore(), rsa)
+    forgetful = LocalKeys.in_memory(longest_token=timedelta(minutes=1))
+    with pytest.raises(InvalidInput, match="drops keys"):
+        BlockingSessions(POLICY, MemoryStore(), forgetful)
+    fitting = attrs.evolve(POLICY, algorithm="RS256")
+    assert BlockingSessions(fitting, MemoryStore(), rsa).jwks()["keys"][0]["alg"] == "RS256"
+
+
+@pytest.mark.parametrize(
+    ("policy", "store", "problem"),
+    [
+        ("https://api.example.com", MemoryStore(), "policy must be a Policy, not str"),
+        (POLICY, "sessions.db", r"write SqliteStore\(path\)"),
+    ],
+)
+def test_what_is_no_policy_or_no_store(policy: Any, store: Any, problem: str) -> None:
+    with pytest.raises(InvalidInput, match=problem):
+        BlockingSessions(policy, store)
+
+
+def test_blocking_callers_await_nothing() -> None:
+    async def roles(question: FetchClaim, context: object) -> list[str]:
+        return ["editor"]
+
+    with pytest.raises(InvalidInput, match="roles is a coroutine function"):
+        BlockingSessions(POLICY, MemoryStore(), fetchers={"roles": roles})
+
+
+@pytest.mark.parametrize("loop", ["", "asyncio", "trio"])
+def test_a_listener_that_fails_changes_nothing(loop: str, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(event: object, context: object) -> None:
+        raise RuntimeError("no disk")
+
+    async def fail_later(event: object, context: object) -> None:
+        raise RuntimeError("no disk")
+
+    sessions: Any = BlockingSessions(POLICY, MemoryStore(), listener=fail)
+    if loop:
+        sessions = Awaited(Sessions(POLICY, MemoryStore(), listener=fail_later), loop)
+    session = sessions.create_session("ada")
+    assert sessions.revoke_session(session) is True
+    assert caplog.text.count("the listener failed on Session") == 2

@@ -16,6 +16,7 @@ from counterfoil import (
     FetchClaim,
     FrozenDict,
     InvalidClaims,
+    InvalidInput,
     Json,
     Missing,
     NotJson,
@@ -379,3 +380,11 @@ def test_by_handle_the_store_has_the_last_word(engine: Any) -> None:
     assert merge.resume(Regenerated({"a": 1})).state is True
     with pytest.raises(PayloadTooLarge, match="'a'"):
         merge.resume(TooLarge({"a": 1}))
+
+
+def test_a_claim_that_is_set_by_hand_is_never_fetched(engine: Any) -> None:
+    session = engine.login()
+    with pytest.raises(InvalidInput, match="'mfa' isn't fetchable"):
+        fetch_and_set_claim(session, MFA, now=engine.now)
+    with pytest.raises(InvalidInput, match="'mfa' isn't fetchable"):
+        engine.login(claims=[MFA])

@@ -101,6 +101,11 @@ def test_a_guest_becomes_a_user_with_a_lifetime_of_its_own() -> None:
     lifetime = Lifetime(idle=timedelta(hours=1), absolute=timedelta(hours=8))
     _, born = begun(user_id="ada", lifetime=lifetime)
     assert (born.user_id, born.recipe_user_id) == ("ada", "ada")
+    _, named = begun(user_id="ada", recipe_user_id="ada@mail")
+    assert (named.user_id, named.recipe_user_id) == ("ada", "ada@mail")
+    for wrong in ({"user_id": ""}, {"user_id": 5}, {"lifetime": timedelta(days=1)}):
+        with pytest.raises(InvalidInput):
+            begun(**wrong)
     assert born.absolute_expires_at == NOW + 8 * 3_600_000
     assert born.idle_lifetime == 3_600_000
 

@@ -208,7 +208,13 @@ def test_a_login_that_another_site_sent_is_refused(site: Site) -> None:
     assert outcome == Unauthorised(Reason.CSRF)
     assert site.response == PRIVATE
     assert isinstance(site.login(COOKIE_MODE, check_anti_csrf=False), SessionValue)
-    assert isinstance(site.login(("Origin", "https://evil.example")), SessionValue)
+    evil = ("Origin", "https://evil.example")
+    assert isinstance(site.login(evil), SessionValue)
+    victim = site.login(COOKIE_MODE)
+    jar = ("Cookie", f"sAccessToken={victim.access_token}")
+    assert site.login(evil, jar) == Unauthorised(Reason.CSRF)  # it would end the victim's session
+    assert site.response == PRIVATE
+    assert site.engine.world.load(victim.handle) != Missing()
 
 
 def test_a_request_by_cookie_and_by_header(site: Site) -> None:

@@ -355,3 +355,30 @@ def test_an_attached_session_sends_a_refresh_token_only_if_it_is_new(engine: Any
     attached = attach_to_request_response(session, Transfer.COOKIE, now=engine.now)
     names = [effect.name for effect in attached.effects if isinstance(effect, SetCookie)]
     assert names == ["sAccessToken"]
+
+
+def test_an_access_token_that_is_no_text_is_refused(engine: Any) -> None:
+    wrong: Any = b"token"
+    with pytest.raises(InvalidInput, match="access_token must be a str, not bytes"):
+        get_session(wrong, policy=engine.policy, verify=engine.verify, now=engine.now)
+    with pytest.raises(InvalidInput, match="milliseconds"):
+        get_session("token", policy=engine.policy, verify=engine.verify, now=-1)
+
+
+def test_a_lifetime_beyond_the_policys_longest_is_refused(engine: Any) -> None:
+    long = Lifetime(access=timedelta(days=2))
+    for wrong in (long, timedelta(days=2)):
+        with pytest.raises(InvalidInput, match="lifetime"):
+            engine.login(lifetime=wrong)
+
+
+def test_one_handle_is_not_several(engine: Any) -> None:
+    session = engine.login()
+    with pytest.raises(InvalidInput, match=r"write \[handle\]"):
+        revoke_multiple_sessions(session.handle, now=engine.now)
+
+
+def test_an_id_that_crowds_the_token_is_refused(engine: Any) -> None:
+    engine.login("a" * 256)
+    with pytest.raises(InvalidInput, match="1 to 256 characters, not 257"):
+        engine.login("a" * 257)
