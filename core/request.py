@@ -7,12 +7,14 @@ frontend SDK keeps header-mode tokens (WIRE: reading them would be a CSRF hole).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import cast
 from urllib.parse import unquote
 
 import attrs
 
 from ..effects import Secret
+from .entropy import check_text
 from .policy import Policy, Transfer
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
@@ -20,8 +22,21 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
 LEGACY_COOKIE = "sIdRefreshToken"
 
 
-def _pairs(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    return tuple((name.lower(), value) for name, value in headers)
+Headers = Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]] | Mapping[str, str]
+
+
+def _pairs(headers: Headers) -> tuple[tuple[str, str], ...]:
+    items = headers.items() if isinstance(headers, Mapping) else headers
+    pairs = cast("Iterable[tuple[object, object]]", items)
+    return tuple((_text(name).lower(), _text(value)) for name, value in pairs)
+
+
+def _text(value: object) -> str:
+    # ASGI has headers as bytes, and they are Latin-1 by definition (RFC 9110, 5.5).
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    check_text(value, "a header's name or value")
+    return str(value)
 
 
 def _upper(method: str) -> str:
@@ -34,7 +49,11 @@ class RequestFacts:
 
     Attributes:
         method: the HTTP method; compared in upper case.
-        headers: (name, value) pairs as they came; names are compared in lower case.
+        headers: (name, value) pairs as they came, of text or of bytes, or a mapping; names are
+            compared in lower case.
+
+    Raises:
+        InvalidInput: a header that is neither text nor bytes.
 
     >>> RequestFacts("get", [("Cookie", "a=1; b=2; a=3")]).cookies("a")
     ('1', '3')

@@ -37,6 +37,7 @@ def test_every_example_of_the_readme_runs(tmp_path: Path) -> None:
         "NOW": LOGIN,
         "interpreter": OneReply(),
         "database": tmp_path / "sessions.db",
+        "other_database": tmp_path / "other.db",
         "shelf": str(tmp_path / "sessions.shelf"),
         "keys": tmp_path / "keys.json",
     }

@@ -11,6 +11,7 @@ from counterfoil import (
     ClaimFailure,
     FrozenDict,
     InvalidClaims,
+    InvalidInput,
     Missing,
     Policy,
     Reason,
@@ -467,3 +468,15 @@ def test_the_answer_to_each_rejection(engine: Any) -> None:
     assert str(theft) == "token theft detected"
     assert str(TryRefreshToken(Reason.EXPIRED)) == "try refresh token: access token expired"
     assert str(Unauthorised(Reason.CSRF)) == "unauthorised: anti-CSRF check failed"
+
+
+def test_headers_of_any_server(engine: Any) -> None:
+    site = Site(engine)
+    session = site.login(COOKIE_MODE)
+    line = f"sAccessToken={session.access_token}"
+    as_bytes: Any = [(b"Cookie", line.encode())]
+    for headers in ({"cookie": line}, as_bytes):
+        assert site.get(RequestFacts("GET", headers)).handle == session.handle
+    wrong: Any = [("cookie", 7)]
+    with pytest.raises(InvalidInput, match="must be a str, not int"):
+        RequestFacts("GET", wrong)
