@@ -26,7 +26,8 @@ Headers = Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]] | Mapping[st
 
 
 def _pairs(headers: Headers) -> tuple[tuple[str, str], ...]:
-    items = headers.items() if isinstance(headers, Mapping) else headers
+    is_mapping = isinstance(headers, Mapping)
+    items: object = cast("Mapping[str, str]", headers).items() if is_mapping else headers
     pairs = cast("Iterable[tuple[object, object]]", items)
     return tuple((_text(name).lower(), _text(value)) for name, value in pairs)
 
