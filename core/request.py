@@ -19,6 +19,9 @@ from .policy import Policy, Transfer
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
 
+# Of one name. A few may be left over from other domains and paths; each more is work for nothing.
+MOST_COOKIES = 5
+
 LEGACY_COOKIE = "sIdRefreshToken"
 
 
@@ -70,7 +73,7 @@ class RequestFacts:
         return ", ".join(values) if values else None
 
     def cookies(self, name: str) -> tuple[str, ...]:
-        """The distinct values of the cookies of this name, percent-decoded, in their order."""
+        """The first distinct values of the cookies of this name, percent-decoded, in order."""
         found = (
             value.strip()
             for key, line in self.headers
@@ -78,7 +81,7 @@ class RequestFacts:
             for member, _, value in (part.partition("=") for part in line.split(";"))
             if member.strip() == name
         )
-        return tuple(dict.fromkeys(unquote(value) for value in found if value))
+        return tuple(dict.fromkeys(unquote(value) for value in found if value))[:MOST_COOKIES]
 
     @property
     def is_safe(self) -> bool:

@@ -12,6 +12,7 @@ from counterfoil import (
     FrozenDict,
     InvalidClaims,
     InvalidInput,
+    MemoryStore,
     Missing,
     Policy,
     Reason,
@@ -480,3 +481,11 @@ def test_headers_of_any_server(engine: Any) -> None:
     wrong: Any = [("cookie", 7)]
     with pytest.raises(InvalidInput, match="must be a str, not int"):
         RequestFacts("GET", wrong)
+
+
+def test_a_heap_of_cookies_is_no_heap_of_work(site: Site) -> None:
+    tokens = [site.login(COOKIE_MODE).refresh_token for _ in range(20)]
+    site.engine.store = MemoryStore()
+    request = refresh_by_cookie(*tokens)
+    assert len(request.cookies("sRefreshToken")) == 5
+    assert site.refresh(request).reason is Reason.SESSION_GONE
