@@ -16,7 +16,9 @@ from counterfoil import (
     Ask,
     Backend,
     BlockingSessions,
+    ClaimFetched,
     Event,
+    FetchClaim,
     KeySet,
     LocalKeys,
     MemoryStore,
@@ -58,6 +60,7 @@ class Engine:
         self.verify = KeySet(self.signer.public_keys())
         self.now = LOGIN
         self.events: list[Event] = []
+        self.claims: dict[str, Any] = {}
         self.log: list[tuple[Any, Any]] = []
         self.cookies: list[SetCookie] = []
         self.response = ResponseHeaders()
@@ -70,11 +73,13 @@ class Engine:
 
     def perform(self, effect: Any) -> Any:
         """Carry one effect out."""
-        reply = None
+        reply: Any = None
         if isinstance(effect, StoreEffect):
             self.fault(effect, "before")
             reply = Backend(self.store, self.signer).perform(effect)
             self.fault(effect, "after")
+        elif isinstance(effect, FetchClaim):
+            reply = ClaimFetched(self.claims.get(effect.key))
         elif isinstance(effect, Announce):
             self.events.append(effect.event)
         else:
