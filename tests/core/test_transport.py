@@ -290,6 +290,8 @@ TEXTS = st.text(st.characters(codec="utf-8"))
                 "samesite",
                 "version",
                 "comment",
+                "max-age",
+                "partitioned",
             }
         )
     ),
@@ -314,7 +316,7 @@ def test_a_line_read_by_the_standard_library_gives_everything_back(
     assert (bool(morsel["secure"]), bool(morsel["httponly"])) == (secure, True)
     assert (morsel["samesite"], morsel["max-age"]) == (same_site.capitalize(), str(max_age))
     # And by us, from what a browser sends back.
-    back = RequestFacts("GET", [("Cookie", f"x=y; {line.partition(';')[0]}")])
+    back = RequestFacts("GET", [("Cookie", f"a-longer-name=y; {line.partition(';')[0]}")])
     assert back.cookies(name) == ((value,) if value else ())
 
 
