@@ -67,6 +67,7 @@ _HANDLES = handles()
 _IDENTIFIERS = identifiers()
 _OBJECTS = json_objects()
 _PATCHES = payload_patches()
+_GENERATIONS = st.integers(0, 9)
 _LIMITS = st.integers(0, 4096)  # bytes
 _RECORDS = session_records()
 _SECRETS = secrets()
@@ -79,17 +80,21 @@ def store_effects(
     handles: Texts = _HANDLES,
     user_ids: Texts = _IDENTIFIERS,
     tenant_ids: Texts = _IDENTIFIERS,
+    generations: Numbers = _GENERATIONS,
     patches: Objects = _PATCHES,
-    limits: st.SearchStrategy[int] = _LIMITS,
+    limits: Numbers = _LIMITS,
 ) -> st.SearchStrategy[StoreEffect]:
     """Effects of the store family, and of these sessions and users alone."""
-    chosen = (handles, user_ids, tenant_ids, patches, limits)
-    return st.one_of(list(_store_effects(*chosen).values()))
+    records = session_records(
+        handles=handles, user_ids=user_ids, tenant_ids=tenant_ids, generations=generations
+    )
+    made = _store_effects(records, handles, user_ids, tenant_ids, patches, limits)
+    return st.one_of(list(made.values()))
 
 
 def effects(*kinds: type[Effect[Any]]) -> st.SearchStrategy[Effect[Any]]:
     """Effects of these classes, or of all."""
-    made = _store_effects(_HANDLES, _IDENTIFIERS, _IDENTIFIERS, _PATCHES, _LIMITS)
+    made = _store_effects(_RECORDS, _HANDLES, _IDENTIFIERS, _IDENTIFIERS, _PATCHES, _LIMITS)
     made |= _other_effects()
     return st.one_of([made[kind] for kind in kinds or made])
 
@@ -153,9 +158,13 @@ def replies_to(effect: Effect[Any]) -> Anything:
 
 
 def _store_effects(
-    handles: Texts, user_ids: Texts, tenant_ids: Texts, patches: Objects, limits: Numbers
+    records: st.SearchStrategy[SessionRecord],
+    handles: Texts,
+    user_ids: Texts,
+    tenant_ids: Texts,
+    patches: Objects,
+    limits: Numbers,
 ) -> dict[type[Any], Anything]:
-    records = session_records(handles=handles, user_ids=user_ids, tenant_ids=tenant_ids)
     some = st.lists(handles, max_size=3).map(tuple)
     tenants = st.none() | tenant_ids
     return {
