@@ -1,7 +1,12 @@
 """Guards for the whole suite: only the package, never the root's folders, is imported."""
 
+import pickle
 import sys
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
+import attrs
+import pytest
 from hypothesis import settings
 
 # `python -m pytest` puts the repository root on sys.path, where core/, effects/
@@ -13,3 +18,37 @@ for _name in ("core", "effects", "adapters"):
 # A busy machine is no failure: no example has a deadline.
 settings.register_profile("counterfoil", deadline=None)
 settings.load_profile("counterfoil")
+
+
+def _check_value(value: object) -> None:
+    again = pickle.loads(pickle.dumps(value))  # noqa: S301  # what we pickled just now
+    assert again == value
+    assert not again != value  # noqa: SIM202  # both of them are asked
+    assert hash(again) == hash(value)
+    shown = repr(value)
+    assert repr(again) == shown
+    for text in _secret_texts(value):
+        assert text not in shown
+
+
+def _secret_texts(value: Any) -> Iterator[str]:
+    """Every way in which a token or key material of a value could be shown."""
+    kind: type[Any] = value.__class__
+    if kind.__name__ == "Secret":
+        yield from ([str(value)] if value else [])
+    elif isinstance(value, bytes):
+        yield from (repr(value)[2:-1], value.hex())
+    elif isinstance(value, tuple):
+        for member in cast("tuple[object, ...]", value):
+            yield from _secret_texts(member)
+    elif isinstance(value, dict):
+        yield from _secret_texts(tuple(cast("dict[str, object]", value).items()))
+    elif attrs.has(kind):
+        for field in attrs.fields(kind):
+            yield from _secret_texts(getattr(value, field.name))
+
+
+@pytest.fixture(scope="session")
+def check_value() -> Callable[[object], None]:
+    """Refuses what can't be compared, hashed and pickled, or shows a secret."""
+    return _check_value

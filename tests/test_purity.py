@@ -16,9 +16,12 @@ WORLD = {
     *("time", "random", "secrets", "uuid", "os", "sys", "io", "pathlib", "tempfile", "shutil"),
     *("socket", "ssl", "select", "http", "urllib.request", "smtplib", "subprocess", "signal"),
     *("logging", "warnings", "threading", "multiprocessing", "concurrent", "queue", "contextvars"),
-    *("asyncio", "trio", "anyio", "sqlite3", "importlib", "gc", "atexit"),
+    *("asyncio", "trio", "anyio", "sqlite3", "importlib", "gc", "atexit", "hypothesis"),
 }
-MAY_IMPORT = {"effects/interpreter.py": {"anyio"}}  # the loops run on any event loop
+MAY_IMPORT = {
+    "effects/interpreter.py": {"anyio"},  # the loops run on any event loop
+    "effects/optional.py": {"hypothesis"},  # the strategies are for tests, and stay on their side
+}
 ABOVE = {"effects": {"core", "adapters"}, "core": {"adapters"}}
 CALLS = {"open", "print", "input", "eval", "exec", "__import__", "breakpoint"}
 CLOCKS = {"now", "utcnow", "today"}
@@ -187,6 +190,17 @@ def test_what_is_not_of_the_world_is_let_through(source: str) -> None:
 def test_the_loops_alone_may_import_anyio() -> None:
     assert worldly("from anyio import to_thread", "effects/interpreter.py") == []
     assert worldly("from anyio import to_thread", "effects/step.py") == ["1: imports anyio"]
+
+
+def test_only_strategies_import_strategies() -> None:
+    drawing = {
+        name
+        for name, source in SOURCES.items()
+        for _, module in imported(ast.parse(source), name)
+        if "strategies" in module or "optional" in module
+    }
+    assert {"effects/strategies.py", "core/strategies.py"} <= drawing
+    assert all(name.endswith("strategies.py") or name == "effects/optional.py" for name in drawing)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ from counterfoil.effects import (
     StoreEffect,
     freeze_object,
 )
+from counterfoil.effects.strategies import payload_patches, store_effects
 
 MakeRecord = Callable[..., SessionRecord]
 
@@ -55,20 +56,14 @@ def record(handle: str, user: str = "ada", tenant: str = "public") -> SessionRec
     return attrs.evolve(BEGUN, handle=handle, user_id=user, tenant_id=tenant)
 
 
-handles = st.sampled_from(["h1", "h2", "h3", "h4"])
-users = st.sampled_from(["ada", "eve"])
-tenants = st.sampled_from(["public", "blue"])
-records = st.builds(record, handles, users, tenants)
-patches = st.dictionaries(st.sampled_from("abc"), st.none() | st.integers(0, 3), max_size=2)
-effects: st.SearchStrategy[StoreEffect] = st.one_of(
-    st.builds(Establish, records, st.just(CLAIMS)),
-    st.builds(Load, handles),
-    st.builds(Rotate, records, st.integers(0, 2), st.just(CLAIMS)),
-    st.builds(Regenerate, handles, patches, st.none() | st.just(CLAIMS), st.integers(0, 12)),
-    st.builds(ReplaceData, handles, patches),
-    st.builds(Revoke, st.lists(handles, max_size=3)),
-    st.builds(RevokeUser, users, st.none() | tenants, st.lists(handles, max_size=2)),
-    st.builds(ListSessions, users, st.none() | tenants),
+# Few names and versions, so that effects meet.
+effects = store_effects(
+    handles=st.sampled_from(["h1", "h2", "h3"]),
+    user_ids=st.sampled_from(["ada", "eve"]),
+    tenant_ids=st.sampled_from(["public", "blue"]),
+    generations=st.just(0),
+    patches=payload_patches(keys=st.sampled_from("abc"), max_size=2),
+    limits=st.integers(0, 40),
 )
 
 

@@ -24,6 +24,7 @@ from counterfoil.effects import (
     json_size,
     to_json,
 )
+from counterfoil.effects.strategies import payload_patches, session_records
 
 MakeRecord = Callable[..., SessionRecord]
 
@@ -33,39 +34,7 @@ FAR = 10**12  # ms: after every end
 # One store serves all examples of a property: each replaces what the one before has left.
 one_store = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-texts = st.text(max_size=12)
-names = st.text(min_size=1, max_size=12)
-times = st.integers(0, 2**48)
-bytes_32 = st.binary(min_size=32, max_size=32)
-scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | texts
-numbers = st.floats(allow_nan=False, allow_infinity=False)
-trees = st.recursive(
-    scalars | numbers,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
-    max_leaves=8,
-)
-objects = st.dictionaries(texts, trees, max_size=4).map(freeze_object)
-records = st.builds(
-    SessionRecord,
-    handle=st.just("h1"),
-    user_id=names,
-    recipe_user_id=names,
-    tenant_id=names,
-    created_at=times,
-    absolute_expires_at=times,
-    idle_lifetime=times,
-    access_lifetime=times,
-    rotated_at=times,
-    current_digest=bytes_32,
-    mac_key=bytes_32,
-    version=st.integers(0, 2**53),
-    generation=st.integers(0, 2**48 - 1),
-    previous_digest=st.none() | bytes_32,
-    salt=st.none() | bytes_32,
-    anti_csrf_token=st.none() | st.text(min_size=1).map(Secret),
-    payload=objects,
-    data=objects,
-)
+records = session_records(handles=st.just("h1"))
 
 
 def shown(record: SessionRecord | Missing) -> list[tuple[str, type[Any], str]]:
@@ -207,7 +176,7 @@ def test_of_two_swaps_of_one_version_the_second_is_stale(
 
 
 @one_store
-@given(record=records, patch=objects)
+@given(record=records, patch=payload_patches())
 def test_merge_applies_the_patch_and_counts_the_version(
     store: Store, record: SessionRecord, patch: FrozenDict
 ) -> None:

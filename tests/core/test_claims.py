@@ -23,15 +23,11 @@ from counterfoil import (
     apply_patch,
     freeze_object,
 )
+from counterfoil.core.strategies import moments
+from counterfoil.effects.strategies import json_values
 
 NOW = 1_700_000_000_000
 MINUTE = 60_000
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=5,
-)
 
 
 @attrs.frozen
@@ -77,7 +73,7 @@ def test_a_key_is_the_applications_own(key: str) -> None:
         SessionClaim(key)
 
 
-@given(JSON, st.integers(0, 2**48))
+@given(json_values(), moments())
 def test_a_value_that_is_set_is_there(value: Any, now: int) -> None:
     claim = SessionClaim("mine")
     payload = apply_patch(holding(other=1), claim.patch(value, now=now))

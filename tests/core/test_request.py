@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from counterfoil import Policy, RequestFacts, Secret, Transfer
 from counterfoil.core.request import bearer_token, used_transfers, wanted_transfer
+from counterfoil.core.strategies import request_facts
 
 POLICY = Policy("https://api.example.com")
 NAMES = st.from_regex(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,6}", fullmatch=True)
@@ -98,14 +99,8 @@ def test_what_was_sent_is_found(sent: list[tuple[str, str]], asked: str) -> None
     assert found == tuple(dict.fromkeys(value for name, value in encodable if name == asked))
 
 
-@given(st.text(), st.lists(st.tuples(st.text(), st.text())), NAMES)
-def test_nothing_in_a_request_breaks_the_reading(
-    method: str, headers: list[tuple[str, str]], name: str
-) -> None:
-    spoken = ("cookie", "authorization", "st-auth-mode")
-    request = RequestFacts(
-        method, [*headers, *((name, value) for name in spoken for _, value in headers)]
-    )
+@given(request_facts(POLICY), NAMES)
+def test_nothing_in_a_request_breaks_the_reading(request: RequestFacts, name: str) -> None:
     assert all(request.cookies(name))
     assert bearer_token(request) != ""
     assert set(used_transfers(request, POLICY)) <= set(Transfer)
