@@ -13,6 +13,8 @@ from pathlib import Path
 
 from ..effects import CounterfoilError
 from .held import milliseconds
+from .simulation.cli import add_simulate
+
 from .sqlite import SqliteStore
 from .tour import Tour
 from .tour_words import Teller
@@ -55,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     tour.add_argument("--database", metavar="PATH", help="keep the file here; it must be new")
     tour.add_argument("--no-color", action="store_true", help="no colour on a terminal either")
     tour.set_defaults(run=_tour)
+    add_simulate(commands)
+
     return parser
 
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...core import Session, TokenTheftDetected, Unauthorised
+from ...core.lifetime import ms
 from ...core.rotation import mint, parse
 from ...effects import Missing, Reason, Rejection, Rotate, SetCookie, SetHeader
 from ...effects.simulation import Transition
@@ -67,6 +68,21 @@ def same_token_same_answer(
         end = min(one.at for one in answers) + model.leeway
         if len({one.successor for one in answers if one.at <= end}) > 1:
             return "one refresh token was answered with two different ones within the leeway"
+    return None
+
+
+def late_answers_differ(
+    model: Sessions, before: State, transition: Transition[State]
+) -> str | None:
+    """After the leeway a token's first successor is not given again: it may be another's by now."""
+    longest = model.leeway + 2 * ms(model.scenario.clock_skew)
+    for finished in _ends(transition):
+        flight, session = finished.flight, finished.done.state
+        if flight.presented is None or not isinstance(session, Session):
+            continue
+        for one in before.history.value.successors(flight.presented):
+            if one.successor == session.refresh_token and flight.sent_at > one.at + longest:
+                return f"{flight.name} was given what another was given before the leeway"
     return None
 
 

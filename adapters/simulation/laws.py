@@ -26,6 +26,7 @@ LAWS: dict[str, tuple[tuple[type[Any], ...], Check]] = {
         (Finished,),
         checks.same_token_same_answer,
     ),
+    "2 After the leeway it has another": ((Finished,), checks.late_answers_differ),
     "2 A rotation makes a token that was not there before": (
         (Finished,),
         checks.rotations_make_new_tokens,

@@ -76,11 +76,12 @@ class Advance(NamedTuple):
     flaw: str | None
 
 
-@attrs.frozen(auto_exc=False)
+@attrs.frozen
 class Raised:
     """The end of an operation that raised instead of ending in a value."""
 
     error: str
+    state: None = None
     effects: tuple[()] = ()
 
 

@@ -23,7 +23,7 @@ from .machine import Keeper, Kept, Machine
 from .scenario import Scenario
 from .senders import sent_by_application, sent_by_browsers, thefts
 from .state import Browser, Flight, History, State
-from .story import tell
+from .telling import tell
 
 START = 1_700_000_000_000  # ms
 

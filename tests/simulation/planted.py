@@ -1,0 +1,347 @@
+"""Faults to plant, one at a time, in the store, in the rule or in the core: each must be found.
+
+A fault of the store is another `interpret`, one of the rule another value of the policy; one of the
+core takes the place of a function for as long as the scenario is explored.
+"""
+
+import pickle
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import attrs
+import pytest
+from counterfoil.adapters.memory import World
+from counterfoil.adapters.simulation import Scenario, small_policy, unsigned
+from counterfoil.core import (
+    RefreshToken,
+    SameSuccessor,
+    Session,
+    TokenTheftDetected,
+    Unauthorised,
+    Verdict,
+    refreshing,
+    rekeying,
+)
+from counterfoil.effects import (
+    EMPTY,
+    Announce,
+    Done,
+    Missing,
+    Reason,
+    Regenerate,
+    Regenerated,
+    RequestRejected,
+    Revoke,
+    Revoked,
+    RevokeUser,
+    Rotate,
+    SessionRecord,
+    Stale,
+    Theft,
+)
+
+TABS = Scenario(tabs=2, access_expiries=2, losses=1)
+WAITS = Scenario(tabs=2, access_expiries=1, short_waits=1, long_waits=1, losses=1)
+THIEF = Scenario(tabs=1, access_expiries=2, long_waits=1, thefts=1, stolen_refreshes=2)
+MERGES = Scenario(
+    tabs=1, access_expiries=1, merges=({"plan": "pro"}, {"role": "admin"}), revokes=1
+)
+REVOKES = Scenario(tabs=2, access_expiries=1, revokes=1, revokes_all=1)
+REKEYS = Scenario(tabs=1, rekeys=1, revokes=1, merges=({"plan": "pro"},), crashes=1)
+
+
+# --- the store ---------------------------------------------------------------------------------
+
+
+def swaps_whatever_is_there(world: World, effect: Any) -> tuple[World, Any]:
+    """No compare-and-swap: the version isn't looked at."""
+    if isinstance(effect, Rotate):
+        held = world.load(effect.record.handle)
+        version = effect.expected_version if isinstance(held, Missing) else held.version
+        effect = attrs.evolve(effect, expected_version=version)
+    return unsigned(world, effect)
+
+
+def swap_inserts(world: World, effect: Any) -> tuple[World, Any]:
+    """A swap stores the record also where there is none any more."""
+    after, reply = unsigned(world, effect)
+    if isinstance(effect, Rotate) and reply == Stale(Missing()):
+        after, _ = world.create(attrs.evolve(effect.record, version=effect.expected_version))
+        return unsigned(after, effect)
+    return after, reply
+
+
+def merge_inserts(world: World, effect: Any) -> tuple[World, Any]:
+    """A merge brings back the record that was deleted."""
+    if isinstance(effect, Revoke):
+        for record in (world.load(handle) for handle in effect.handles):
+            if isinstance(record, SessionRecord):
+                old = world.secrets.get(record.handle)
+                world, _ = world.swap_secret(record.handle, old, pickle.dumps(record))
+    after, reply = unsigned(world, effect)
+    if isinstance(effect, Regenerate) and isinstance(reply, Missing):
+        kept = world.secrets.get(effect.handle)
+        if kept is not None:
+            return unsigned(world.create(pickle.loads(kept))[0], effect)
+    return after, reply
+
+
+def merge_replaces(world: World, effect: Any) -> tuple[World, Any]:
+    """A merge puts the patch in the place of the payload."""
+    held = world.load(effect.handle) if isinstance(effect, Regenerate) else None
+    if isinstance(held, SessionRecord) and effect.patch:
+        emptied = attrs.evolve(held, payload=EMPTY, version=held.version + 1)
+        world, _ = world.swap(emptied, held.version)
+    return unsigned(world, effect)
+
+
+def merge_keeps_the_version(world: World, effect: Any) -> tuple[World, Any]:
+    """A merge doesn't count as a write, so a rotation under way puts the old payload back."""
+    after, reply = unsigned(world, effect)
+    if isinstance(effect, Regenerate) and isinstance(reply, Regenerated):
+        held = after.load(effect.handle)
+        if isinstance(held, SessionRecord) and effect.patch:
+            after, _ = after.swap(attrs.evolve(held, version=held.version - 1), held.version)
+    return after, reply
+
+
+def revoke_only_says_so(world: World, effect: Any) -> tuple[World, Any]:
+    """A revocation is acknowledged and not carried out."""
+    if isinstance(effect, Revoke):
+        return world, Revoked(effect.handles)
+    return unsigned(world, effect)
+
+
+def revoke_user_forgets_one(world: World, effect: Any) -> tuple[World, Any]:
+    """Of a user's sessions one is left over."""
+    if isinstance(effect, RevokeUser):
+        records = world.list_for_user(effect.user_id, effect.tenant_id)
+        kept = tuple(record.handle for record in records[:1])
+        effect = attrs.evolve(effect, keep=kept)
+    return unsigned(world, effect)
+
+
+# --- the rule ----------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Rule:
+    """counterfoil's rule, but for some verdicts."""
+
+    instead: Callable[[Any, SessionRecord, RefreshToken], Any]
+
+    def judge(
+        self, record: SessionRecord, presented: RefreshToken, *, now: int, leeway: int
+    ) -> Verdict | Theft:
+        verdict = SameSuccessor().judge(record, presented, now=now, leeway=leeway)
+        changed: Verdict | Theft = self.instead(verdict, record, presented)
+        return changed
+
+
+def forks_inside_the_leeway(verdict: Any, *_: Any) -> Any:
+    return Verdict.FORK if verdict is Verdict.REPLAY else verdict
+
+
+def never_forks(verdict: Any, *_: Any) -> Any:
+    return Theft.RECENT if verdict is Verdict.FORK else verdict
+
+
+def always_replays(verdict: Any, *_: Any) -> Any:
+    return Verdict.REPLAY if verdict is Verdict.FORK else verdict
+
+
+def accepts_the_grandparent(verdict: Any, *_: Any) -> Any:
+    return Verdict.ROTATE if verdict is Theft.RECENT else verdict
+
+
+def accepts_displaced_tokens(verdict: Any, *_: Any) -> Any:
+    return Verdict.ROTATE if verdict is Theft.ORPHANED else verdict
+
+
+def looks_at_no_mac(verdict: Any, record: SessionRecord, presented: RefreshToken) -> Any:
+    return Theft.STALE if verdict is Verdict.FORGED else verdict
+
+
+# --- the core ----------------------------------------------------------------------------------
+
+
+def replay_writes(patch: pytest.MonkeyPatch) -> None:
+    """A replay makes a successor of its own and stores it."""
+    follow = refreshing.Refresh._follow
+
+    def writes(refresh: Any, verdict: Any, record: Any) -> Any:
+        return follow(refresh, Verdict.FORK if verdict is Verdict.REPLAY else verdict, record)
+
+    patch.setattr(refreshing.Refresh, "_follow", writes)
+
+
+def salt_is_reused(patch: pytest.MonkeyPatch) -> None:
+    """Every rotation draws the same salt."""
+    patch.setattr(refreshing, "draw", lambda entropy, label: bytes(32))
+
+
+def theft_revokes_nothing(patch: pytest.MonkeyPatch) -> None:
+    """A theft is answered as one, and the session lives on."""
+    follow = refreshing.Refresh._follow
+
+    def spares(refresh: Any, verdict: Any, record: Any) -> Any:
+        if isinstance(verdict, Theft):
+            return refreshing.AfterTheft(refresh, record, verdict)(Revoked(()))
+        return follow(refresh, verdict, record)
+
+    patch.setattr(refreshing.Refresh, "_follow", spares)
+
+
+def lost_race_is_the_end(patch: pytest.MonkeyPatch) -> None:
+    """Whoever loses the compare-and-swap is logged out."""
+
+    def gives_up(after: Any, reply: Any) -> Any:
+        if isinstance(reply, Stale):
+            return after.refresh.proceed(Missing())
+        return swapped(after, reply)
+
+    swapped = refreshing.AfterSwap.__call__
+    patch.setattr(refreshing.AfterSwap, "__call__", gives_up)
+
+
+def lost_race_is_ignored(patch: pytest.MonkeyPatch) -> None:
+    """Whoever loses the compare-and-swap is answered as if it had won."""
+
+    def goes_on(after: Any, reply: Any) -> Any:
+        if isinstance(reply, Stale) and isinstance(reply.current, SessionRecord):
+            session = after.refresh.session(
+                after.record, after.claims, secret=after.secret, token="unsigned:{}"
+            )
+            return Done(session)
+        return swapped(after, reply)
+
+    swapped = refreshing.AfterSwap.__call__
+    patch.setattr(refreshing.AfterSwap, "__call__", goes_on)
+
+
+def expiry_is_not_looked_at(patch: pytest.MonkeyPatch) -> None:
+    """A session that has expired is refreshed."""
+    proceed = refreshing.Refresh.proceed
+
+    def goes_on(refresh: Any, record: Any) -> Any:
+        if isinstance(record, SessionRecord):
+            record = attrs.evolve(
+                record, idle_lifetime=2**50, absolute_expires_at=2**52, access_lifetime=1000
+            )
+        return proceed(refresh, record)
+
+    patch.setattr(refreshing.Refresh, "proceed", goes_on)
+
+
+def theft_keeps_the_tokens(patch: pytest.MonkeyPatch) -> None:
+    """A client whose session was revoked for theft is told to keep its tokens."""
+    patch.setattr(
+        refreshing,
+        "TokenTheftDetected",
+        lambda **fields: TokenTheftDetected(clear_tokens=False, **fields),
+    )
+
+
+def retry_is_refused(patch: pytest.MonkeyPatch) -> None:
+    """A refresh by a predecessor is refused and its tokens are cleared, though a retry may do."""
+    follow = refreshing.Refresh._follow
+
+    def refuses(refresh: Any, verdict: Any, record: Any) -> Any:
+        if verdict is Verdict.REPLAY:
+            told = Announce(RequestRejected(reason=Reason.CSRF, at=refresh.now))
+            return Done(Unauthorised(Reason.CSRF, clear_tokens=True), (told,))
+        return follow(refresh, verdict, record)
+
+    patch.setattr(refreshing.Refresh, "_follow", refuses)
+
+
+def entropy_is_hidden(patch: pytest.MonkeyPatch) -> None:
+    """The core draws bytes of its own."""
+    patch.setattr(refreshing, "draw", lambda entropy, label: secrets.token_bytes(32))
+
+
+def a_step_shows_its_token(patch: pytest.MonkeyPatch) -> None:
+    """The refresh token is in the repr of the session that carries it."""
+    patch.setattr(Session, "__repr__", lambda session: f"Session({session.refresh_token!s})")
+
+
+def rekeying_ignores_revocation(patch: pytest.MonkeyPatch) -> None:
+    """A re-keying goes on where the session that it began with was revoked meanwhile."""
+
+    def goes_on(after: Any, reply: Any) -> Any:
+        if isinstance(reply, Stale) and isinstance(reply.current, Missing):
+            return Done(after.session)
+        return retired(after, reply)
+
+    retired = rekeying.AfterRetire.__call__
+    patch.setattr(rekeying.AfterRetire, "__call__", goes_on)
+
+
+def rekeying_loses_merges(patch: pytest.MonkeyPatch) -> None:
+    """A re-keying doesn't take along what was merged since it loaded the record."""
+
+    def forgets(after: Any, current: SessionRecord) -> Any:
+        return after.rekey.retire(current, after.born, after.session)
+
+    patch.setattr(rekeying.AfterRetire, "_carry_over", forgets)
+
+
+def an_operation_raises(patch: pytest.MonkeyPatch) -> None:
+    """A reply that the core did not expect."""
+
+    def raises(after: Any, reply: Any) -> Any:
+        if isinstance(reply, Stale):
+            raise TypeError("did not expect this")
+        return swapped(after, reply)
+
+    swapped = refreshing.AfterSwap.__call__
+    patch.setattr(refreshing.AfterSwap, "__call__", raises)
+
+
+STORE: dict[Callable[..., Any], tuple[Scenario, str]] = {
+    swaps_whatever_is_there: (TABS, "2"),
+    swap_inserts: (REVOKES, "6"),
+    merge_inserts: (MERGES, "6"),
+    merge_replaces: (MERGES, "5"),
+    merge_keeps_the_version: (MERGES, "5"),
+    revoke_only_says_so: (REVOKES, "6"),
+    revoke_user_forgets_one: (REVOKES, "6"),
+}
+RULE: dict[Callable[..., Any], tuple[Scenario, str]] = {
+    forks_inside_the_leeway: (TABS, "2"),
+    never_forks: (WAITS, "1"),
+    always_replays: (THIEF, "2"),
+    accepts_the_grandparent: (THIEF, "2"),
+    accepts_displaced_tokens: (THIEF, "3"),
+    looks_at_no_mac: (TABS, "4"),
+}
+CORE: dict[Callable[..., Any], tuple[Scenario, str]] = {
+    replay_writes: (TABS, "2"),
+    salt_is_reused: (WAITS, "2"),
+    theft_revokes_nothing: (THIEF, "3"),
+    lost_race_is_the_end: (TABS, "7"),
+    lost_race_is_ignored: (TABS, "2"),
+    expiry_is_not_looked_at: (Scenario(tabs=1, idle_expiries=1), "6"),
+    theft_keeps_the_tokens: (THIEF, "7"),
+    retry_is_refused: (TABS, "1"),
+    entropy_is_hidden: (TABS, "8"),
+    a_step_shows_its_token: (TABS, "8"),
+    rekeying_ignores_revocation: (REKEYS, "6"),
+    rekeying_loses_merges: (REKEYS, "5"),
+    an_operation_raises: (TABS, "0"),
+}
+
+
+def planted(fault: Callable[..., Any], patch: pytest.MonkeyPatch) -> tuple[Scenario, str]:
+    """The scenario with a fault in it, and the number of the law that it breaks."""
+    if fault in STORE:
+        scenario, law = STORE[fault]
+        return attrs.evolve(scenario, interpret=fault), law
+    if fault in RULE:
+        scenario, law = RULE[fault]
+        policy = small_policy(rotation=Rule(fault), leeway=timedelta(seconds=10))
+        return attrs.evolve(scenario, policy=policy), law
+    fault(patch)
+    return CORE[fault]
