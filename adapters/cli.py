@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ..effects import CounterfoilError
 from .held import milliseconds
+from .lab.cli import add_lab
 from .simulation.cli import add_simulate
-
 from .sqlite import SqliteStore
 from .tour import Tour
 from .tour_words import Teller
@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     tour.add_argument("--no-color", action="store_true", help="no colour on a terminal either")
     tour.set_defaults(run=_tour)
     add_simulate(commands)
+    add_lab(commands)
 
     return parser
 

@@ -59,6 +59,14 @@ from .revoking import (
     revoke_session,
 )
 from .rotation import RefreshToken, RotationRule, SameSuccessor, Verdict
+from .rotation_rules import (
+    ForkAndPromote,
+    NewestWins,
+    OneBehind,
+    SingleUse,
+    SingleUseRevoking,
+    WindowOnly,
+)
 from .session import (
     Session,
     attach_to_request_response,
@@ -92,9 +100,12 @@ __all__ = [
     "BooleanClaim",
     "ClaimFailure",
     "ClaimValidation",
+    "ForkAndPromote",
     "InvalidClaims",
     "KeySet",
     "Lifetime",
+    "NewestWins",
+    "OneBehind",
     "Origin",
     "Policy",
     "PrimitiveArrayClaim",
@@ -107,6 +118,8 @@ __all__ = [
     "SessionClaim",
     "SessionDoesNotExist",
     "SessionInformation",
+    "SingleUse",
+    "SingleUseRevoking",
     "TokenTheftDetected",
     "Transfer",
     "TryRefreshToken",
@@ -116,6 +129,7 @@ __all__ = [
     "Verdict",
     "Verification",
     "Verifier",
+    "WindowOnly",
     "answer",
     "assert_claims",
     "attach_to_request_response",

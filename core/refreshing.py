@@ -29,7 +29,6 @@ from ..effects import (
     Regenerate,
     Regenerated,
     Revoke,
-    Revoked,
     Rotate,
     Rotated,
     SessionRecord,
@@ -37,7 +36,6 @@ from ..effects import (
     Stale,
     Step,
     Theft,
-    TheftDetected,
     TooLarge,
 )
 from .access_token import engine_claims
@@ -46,9 +44,10 @@ from .entropy import check_entropy, check_now, draw
 from .issuing import issued_session
 from .lifetime import ms
 from .policy import AntiCsrf, Policy
-from .rejections import TokenTheftDetected, Unauthorised
-from .rotation import RefreshToken, Verdict, digest, parse, successor
+from .rejections import Unauthorised
+from .rotation import RefreshToken, Verdict, child_of, digest, parse, promoted, successor
 from .session import Session
+from .theft import AfterTheft
 from .verifying import rejected
 
 
@@ -115,6 +114,10 @@ def prepare_refresh(
     return Refresh(policy, now, presented, entropy, anti_csrf_token, checks)
 
 
+ANSWERED = frozenset({Verdict.ROTATE, Verdict.REPLAY, Verdict.FORK, Verdict.MINT, Verdict.PROMOTE})
+"""The verdicts that give a client new tokens."""
+
+
 @attrs.frozen
 class Refresh:
     """One refresh request: everything about it but the record."""
@@ -139,7 +142,7 @@ class Refresh:
         """Whether the presented token would be answered with new ones."""
         if isinstance(record, Missing) or self.now >= record.expires_at:
             return False
-        return self.judge(record) in (Verdict.ROTATE, Verdict.REPLAY, Verdict.FORK)
+        return self.judge(record) in ANSWERED
 
     def proceed(self, record: SessionRecord | Missing) -> Step[Session]:
         """Judge the token by what the store holds, and ask for what follows."""
@@ -168,14 +171,19 @@ class Refresh:
             case Verdict.FORK:
                 return self._swap(record, generation=record.generation, forked=True)
             case Verdict.REPLAY:
-                claims = self.claims(record)
-                # An empty patch writes nothing: the store only signs, if the session still lives.
-                again = Regenerate(record.handle, EMPTY, claims, limit=0)
-                return again.then(AfterReplay(self, record, claims))
+                return self._sign(record)
             case Verdict.FORGED:
                 return self._refuse(Reason.FORGED)
+            case Verdict.SPENT:
+                return self._refuse(Reason.SPENT)
+            case Verdict.MINT:
+                return self._mint(record)
+            case Verdict.PROMOTE:
+                return self._promote(record)
             case Theft():
-                return Revoke((record.handle,)).then(AfterTheft(self, record, verdict))
+                return Revoke((record.handle,)).then(
+                    AfterTheft(record, verdict, self.presented.generation, self.now)
+                )
             case _:
                 assert_never(verdict)
 
@@ -195,6 +203,24 @@ class Refresh:
         claims = self.claims(rotated)
         swap = Rotate(rotated, expected_version=record.version, claims=claims)
         return swap.then(AfterSwap(self, rotated, claims, secret, forked))
+
+    def _sign(self, record: SessionRecord) -> Step[Session]:
+        claims = self.claims(record)
+        # An empty patch writes nothing: the store only signs, if the session still lives.
+        again = Regenerate(record.handle, EMPTY, claims, limit=0)
+        return again.then(AfterReplay(self, record, claims))
+
+    def _mint(self, record: SessionRecord) -> Step[Session]:
+        return self._sign(child_of(record, self.presented, draw(self.entropy, b"salt")))
+
+    def _promote(self, record: SessionRecord) -> Step[Session]:
+        held = promoted(record, self.presented, now=self.now)
+        salt = draw(self.entropy, b"salt")
+        child = child_of(held, self.presented, salt)
+        claims = self.claims(child)
+        swap = Rotate(held, expected_version=record.version, claims=claims)
+        secret = successor(self.presented.secret, salt)
+        return swap.then(AfterSwap(self, child, claims, secret, forked=False))
 
     def _refuse(self, reason: Reason, *, clear_tokens: bool = True) -> Done[Never]:
         handle = self.presented.handle
@@ -257,30 +283,3 @@ class AfterReplay:
             handle=record.handle, generation=record.generation, at=self.refresh.now
         )
         return Done(session, (Announce(event),))
-
-
-@attrs.frozen
-class AfterTheft:
-    """The session is revoked, by us or by another: the client is told why."""
-
-    refresh: Refresh
-    record: SessionRecord
-    kind: Theft
-
-    def __call__(self, reply: Revoked) -> Step[Session]:
-        record = self.record
-        event = TheftDetected(
-            handle=record.handle,
-            user_id=record.user_id,
-            tenant_id=record.tenant_id,
-            kind=self.kind,
-            generation=self.refresh.presented.generation,
-            at=self.refresh.now,
-        )
-        rejection = TokenTheftDetected(
-            handle=record.handle,
-            user_id=record.user_id,
-            tenant_id=record.tenant_id,
-            kind=self.kind,
-        )
-        return Done(rejection, (Announce(event),))

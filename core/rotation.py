@@ -70,6 +70,12 @@ class Verdict(StrEnum):
     """It is the predecessor, its successor was never used: a new one displaces that."""
     FORGED = "forged"
     """It was never issued."""
+    SPENT = "spent"
+    """It was used before: refused, and nothing else happens. Not a verdict of ours."""
+    MINT = "mint"
+    """It gets one more child, and nothing is written. Not a verdict of ours."""
+    PROMOTE = "promote"
+    """A child takes its parent's place, and gets a child itself. Not a verdict of ours."""
 
 
 class RotationRule(Protocol):
@@ -139,6 +145,30 @@ def mint(*, handle: str, generation: int, secret: bytes, mac_key: bytes) -> Secr
 def successor(secret: bytes, salt: bytes) -> bytes:
     """The secret that follows from a presented one, 32 bytes (RFC 2104)."""
     return hmac.digest(secret, salt, "sha256")
+
+
+def child_of(record: SessionRecord, parent: RefreshToken, salt: bytes) -> SessionRecord:
+    """What the record would be if the parent's successor by this salt were the current token."""
+    return attrs.evolve(
+        record,
+        generation=parent.generation + 1,
+        current_digest=digest(successor(parent.secret, salt)),
+        previous_digest=parent.digest,
+        salt=salt,
+    )
+
+
+def promoted(record: SessionRecord, child: RefreshToken, *, now: int) -> SessionRecord:
+    """The record once a child has taken its parent's place."""
+    return attrs.evolve(
+        record,
+        version=record.version + 1,
+        generation=child.generation,
+        current_digest=child.digest,
+        previous_digest=record.current_digest,
+        salt=None,
+        rotated_at=max(now, record.rotated_at),
+    )
 
 
 def digest(secret: bytes) -> bytes:

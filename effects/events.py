@@ -36,6 +36,7 @@ class Reason(StrEnum):
     SESSION_GONE = "session revoked or never there"
     SESSION_EXPIRED = "session expired"
     FORGED = "refresh token forged"
+    SPENT = "refresh token used before"
     DISPLACED = "of a displaced line"
     CSRF = "anti-CSRF check failed"
     DUPLICATE_COOKIES = "several cookies of one name"

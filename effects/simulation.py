@@ -183,9 +183,7 @@ class _Walk(Generic[S]):
             longest += bool(found)
         return self._result(longest, complete=True)
 
-    def _step(
-        self, number: int, state: S, found: list[tuple[int, S]]
-    ) -> Counterexample | None:
+    def _step(self, number: int, state: S, found: list[tuple[int, S]]) -> Counterexample | None:
         model, numbers, before = self.model, self.numbers, len(self.targets)
         for transition in model.moves(state):
             broken = breach(model, state, transition)

@@ -1,9 +1,9 @@
 """Small worlds of sessions, whose every interleaving can be explored.
 
-    model = Sessions(Scenario(tabs=3, access_expiries=2, losses=1))
-    found = explore(model)
-    if found.broken:
-        print(story(model, found.broken))
+model = Sessions(Scenario(tabs=3, access_expiries=2, losses=1))
+found = explore(model)
+if found.broken:
+    print(story(model, found.broken))
 """
 
 from ...effects.simulation import Counterexample, Exploration, explore, replay, sample, story

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def nothing_raises(
-    model: Sessions, before: State, transition: Transition[State]
-) -> str | None:
+def nothing_raises(model: Sessions, before: State, transition: Transition[State]) -> str | None:
     """No operation raises for anything that clients, servers and the network can do."""
     for finished in _of_kind(transition, Finished):
         if isinstance(finished.done, Raised):
@@ -100,9 +98,7 @@ def rotations_make_new_tokens(
     return None
 
 
-def copies_betray(
-    model: Sessions, before: State, transition: Transition[State]
-) -> str | None:
+def copies_betray(model: Sessions, before: State, transition: Transition[State]) -> str | None:
     """A refresh token whose successor was used is a copy: presenting it ends the session."""
     for finished in _ends(transition):
         flight, end = finished.flight, finished.done.state
@@ -117,9 +113,7 @@ def copies_betray(
     return None
 
 
-def one_line_of_tokens(
-    model: Sessions, before: State, transition: Transition[State]
-) -> str | None:
+def one_line_of_tokens(model: Sessions, before: State, transition: Transition[State]) -> str | None:
     """Two holders of different tokens can't both go on: those that were used form one line."""
     history = transition.state.history.value
     for token in history.used - before.history.value.used:
@@ -147,9 +141,7 @@ def forgeries_change_nothing(
     return None
 
 
-def merges_are_kept(
-    model: Sessions, before: State, transition: Transition[State]
-) -> str | None:
+def merges_are_kept(model: Sessions, before: State, transition: Transition[State]) -> str | None:
     """What was merged is in the payload; of one key, one of the values that were merged.
 
     Re-keying takes it along.
@@ -170,9 +162,7 @@ def merges_are_kept(
     return None
 
 
-def over_is_over(
-    model: Sessions, before: State, transition: Transition[State]
-) -> str | None:
+def over_is_over(model: Sessions, before: State, transition: Transition[State]) -> str | None:
     """What was revoked or has expired is over for good; so is what it was re-keyed into."""
     state = transition.state
     history, records = state.history.value, state.world.value.records
@@ -180,15 +170,18 @@ def over_is_over(
         return "a session that was revoked is there again"
     for finished in _ends(transition):
         flight, end = finished.flight, finished.done.state
-        if flight.kind.startswith("revoke") and any(handle in records for handle in end):
+        told = end if flight.kind.startswith("revoke") and isinstance(end, tuple) else ()
+        if any(handle in records for handle in told):
             return f"{flight.name} says that it revoked the session, and it is there"
         if flight.doomed == "its session had ended" and isinstance(end, Session):
             return f"{flight.name} was answered, and its session was over before it was sent"
         if flight.kind == "rekey" and isinstance(end, Session) and history.revoked:
             return "a re-keying outlived the revocation of the session that it began with"
-        if flight.kind == "revoke all" and any(
-            record.user_id == model.logins[0].user_id for record in records.values()
-        ) and not any(one.kind == "rekey" for one in state.flights):
+        if (
+            flight.kind == "revoke all"
+            and any(record.user_id == model.logins[0].user_id for record in records.values())
+            and not any(one.kind == "rekey" for one in state.flights)
+        ):
             return "all sessions of the user were revoked, and one is there"
     return None
 
@@ -213,9 +206,7 @@ def only_the_end_clears(
     return None
 
 
-def values_are_values(
-    model: Sessions, before: State, transition: Transition[State]
-) -> str | None:
+def values_are_values(model: Sessions, before: State, transition: Transition[State]) -> str | None:
     """Equal inputs give equal steps, after a round trip through pickle too; no secret is shown."""
     flaws = (one.flaw for one in transition.happened if isinstance(one, Sent | Performed))
     return next((flaw for flaw in flaws if flaw is not None), None)

@@ -96,9 +96,7 @@ def waits(model: Sessions, state: State) -> Moves:
                 continue
             flights = tuple([f for f in flights if f.phase is Phase.RUNNING or now <= f.until])
         left = model.budget.without(state.left, wait)
-        yield Transition(
-            wait, state._replace(now=now, flights=flights, left=left), (Waited(now),)
-        )
+        yield Transition(wait, state._replace(now=now, flights=flights, left=left), (Waited(now),))
 
 
 def _crashes(model: Sessions, state: State, flight: Flight) -> Moves:
@@ -151,9 +149,7 @@ def _until(model: Sessions, state: State, flight: Flight, done: Any) -> int:
     return sent_at + model.leeway
 
 
-def _after_write(
-    model: Sessions, state: State, world: Kept[Any], performed: Performed
-) -> State:
+def _after_write(model: Sessions, state: State, world: Kept[Any], performed: Performed) -> State:
     flight, effect, reply, _ = performed
     history: History = state.history.value
     gone = {handle for handle in state.world.value.records if handle not in world.value.records}
@@ -186,7 +182,8 @@ def _after_end(model: Sessions, state: State, flight: Flight, performed: Perform
         at=flight.sent_at,
         number=flight.number,
     )
-    if not rotated and issued.successor in {o.successor for o in history.successors(issued.presented)}:
+    known = {one.successor for one in history.successors(issued.presented)}
+    if not rotated and issued.successor in known:
         return state  # the same again, nothing new
     changed = attrs.evolve(history, issued=history.issued | {issued})
     return state._replace(history=model.histories(changed))

@@ -130,6 +130,7 @@ class Machine:
 
     def _advanced(self, step: Ask[Any], world: World) -> Advance:
         after, reply = self.interpret(world, step.effect)
+        resumed: Any
         try:
             resumed = step.resume(reply)
         except Exception as error:  # whatever it is, no operation may raise for what a store says
@@ -154,4 +155,3 @@ class Machine:
         if isinstance(session, Session):
             known = (session.refresh_token, session.access.token, session.anti_csrf_token)
             self.secrets.update(str(token) for token in known if token)
-

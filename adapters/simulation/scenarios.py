@@ -52,9 +52,7 @@ SCENARIOS: dict[str, Scenario] = {
         tabs=1, access_expiries=1, crashes=1, rekeys=1, revokes_all=1, merges=(_PRO,)
     ),
     "sign-out": Scenario(tabs=2, access_expiries=1, losses=1, sign_outs=1, merges=(_PRO,)),
-    "expiry": Scenario(
-        tabs=2, access_expiries=1, losses=1, idle_expiries=1, absolute_expiries=1
-    ),
+    "expiry": Scenario(tabs=2, access_expiries=1, losses=1, idle_expiries=1, absolute_expiries=1),
     "headers": Scenario(tabs=2, access_expiries=2, losses=1, duplicates=1, transfer="header"),
     "anti-CSRF tokens": Scenario(
         policy=small_policy(anti_csrf=AntiCsrf.VIA_TOKEN),

@@ -69,9 +69,7 @@ def _stolen(model: Sessions, state: State) -> State:
     history = state.history
     if not history.value.theft_used:
         history = model.histories(attrs.evolve(history.value, theft_used=True))
-    return state._replace(
-        history=history, left=model.budget.without(state.left, "stolen refresh")
-    )
+    return state._replace(history=history, left=model.budget.without(state.left, "stolen refresh"))
 
 
 def _idle_tab(model: Sessions, state: State, client: int) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import attrs
 
 from ...core.rotation import parse
-from ...effects import Done, Effect, FrozenDict
+from ...effects import Done, FrozenDict
 from ..memory import World
 from .jar import Jar
 from .machine import Kept
@@ -186,7 +186,7 @@ class Performed(NamedTuple):
     """A request's effect was carried out; `flaw` as the machine found it."""
 
     flight: Flight
-    effect: Effect[Any]
+    effect: Any
     reply: Any
     flaw: str | None
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 import pytest
+
 from counterfoil.adapters.memory import World
 from counterfoil.adapters.simulation import Scenario, small_policy, unsigned
 from counterfoil.core import (
@@ -23,6 +24,7 @@ from counterfoil.core import (
     Verdict,
     refreshing,
     rekeying,
+    theft,
 )
 from counterfoil.effects import (
     EMPTY,
@@ -45,9 +47,7 @@ from counterfoil.effects import (
 TABS = Scenario(tabs=2, access_expiries=2, losses=1)
 WAITS = Scenario(tabs=2, access_expiries=1, short_waits=1, long_waits=1, losses=1)
 THIEF = Scenario(tabs=1, access_expiries=2, long_waits=1, thefts=1, stolen_refreshes=2)
-MERGES = Scenario(
-    tabs=1, access_expiries=1, merges=({"plan": "pro"}, {"role": "admin"}), revokes=1
-)
+MERGES = Scenario(tabs=1, access_expiries=1, merges=({"plan": "pro"}, {"role": "admin"}), revokes=1)
 REVOKES = Scenario(tabs=2, access_expiries=1, revokes=1, revokes_all=1)
 REKEYS = Scenario(tabs=1, rekeys=1, revokes=1, merges=({"plan": "pro"},), crashes=1)
 
@@ -84,7 +84,7 @@ def merge_inserts(world: World, effect: Any) -> tuple[World, Any]:
     if isinstance(effect, Regenerate) and isinstance(reply, Missing):
         kept = world.secrets.get(effect.handle)
         if kept is not None:
-            return unsigned(world.create(pickle.loads(kept))[0], effect)
+            return unsigned(world.create(pickle.loads(kept))[0], effect)  # noqa: S301  # our own pickle
     return after, reply
 
 
@@ -188,7 +188,8 @@ def theft_revokes_nothing(patch: pytest.MonkeyPatch) -> None:
 
     def spares(refresh: Any, verdict: Any, record: Any) -> Any:
         if isinstance(verdict, Theft):
-            return refreshing.AfterTheft(refresh, record, verdict)(Revoked(()))
+            at = refresh.presented.generation, refresh.now
+            return theft.AfterTheft(record, verdict, *at)(Revoked(()))
         return follow(refresh, verdict, record)
 
     patch.setattr(refreshing.Refresh, "_follow", spares)
@@ -238,7 +239,7 @@ def expiry_is_not_looked_at(patch: pytest.MonkeyPatch) -> None:
 def theft_keeps_the_tokens(patch: pytest.MonkeyPatch) -> None:
     """A client whose session was revoked for theft is told to keep its tokens."""
     patch.setattr(
-        refreshing,
+        theft,
         "TokenTheftDetected",
         lambda **fields: TokenTheftDetected(clear_tokens=False, **fields),
     )

@@ -1,6 +1,7 @@
 """The laws hold on every state that the shipped scenarios can reach."""
 
 import pytest
+
 from counterfoil.adapters.simulation import (
     SCENARIOS,
     Scenario,

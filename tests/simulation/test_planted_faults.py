@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from counterfoil.adapters.simulation import Scenario, Sessions, explore, replay, story
 
 from .planted import CORE, RULE, STORE, planted

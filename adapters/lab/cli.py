@@ -1,0 +1,126 @@
+"""`counterfoil lab`: what each rule of rotation costs, as a table and as a picture."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from ...core.lifetime import ms
+from ...effects import Journal
+from .counterfactual import under_leeway
+from .measures import Measures, Settings, measure
+from .picture import picture
+from .rules import RULES
+
+
+def add_lab(commands: Any) -> None:
+    """Add the command to the parser's commands."""
+    lab: argparse.ArgumentParser = commands.add_parser(
+        "lab",
+        help="compare rules of refresh-token rotation",
+        description="Says of each rule of refresh-token rotation whom it logs out for nothing, "
+        "which thieves it never notices, and what it writes; or what another leeway would have "
+        "done to a recorded journal.",
+    )
+    lab.add_argument("--leeway", type=float, default=10, metavar="S", help="s; 10 by default")
+    lab.add_argument("--access", type=float, default=3600, metavar="S", help="access lifetime, s")
+    lab.add_argument("--tabs", type=int, default=3, metavar="N", help="that refresh at once, 1-4")
+    lab.add_argument(
+        "--loss", type=float, default=0.01, metavar="P", help="share of responses lost"
+    )
+    lab.add_argument("--hours", type=int, default=12, metavar="H", help="that a thief goes on")
+    lab.add_argument("--phases", type=int, default=515, metavar="N", help="moments of the theft")
+    lab.add_argument("--plot", metavar="FILE.svg", help="draw the table as well")
+    lab.add_argument("--from-journal", metavar="FILE", help="what --leeway would do to it")
+    lab.set_defaults(run=compared)
+
+
+def compared(options: argparse.Namespace) -> int:
+    """Run the command: 0, or 2 for usage.
+
+    Raises:
+        InvalidInput: a setting that can't be, or a file that is no journal.
+    """
+    if options.from_journal is not None:
+        return _counterfactual(Path(options.from_journal), options.leeway)
+    if options.plot is not None and Path(options.plot).suffix != ".svg":
+        return _usage(f"--plot draws an SVG: give a path that ends in .svg, not {options.plot}.")
+    settings = Settings(
+        leeway=timedelta(seconds=options.leeway),
+        access=timedelta(seconds=options.access),
+        tabs=options.tabs,
+        loss_rate=options.loss,
+        hours=options.hours,
+        phases=options.phases,
+    )
+    measured = {name: measure(rule, settings) for name, rule in RULES.items()}
+    print("\n".join(table(measured, settings)))
+    if options.plot is not None:
+        title = f"Rules of refresh-token rotation, leeway {options.leeway:g} s"
+        Path(options.plot).write_text(picture(measured, title), encoding="utf-8")
+    return 0
+
+
+def table(measured: dict[str, Measures], settings: Settings) -> list[str]:
+    """The table as Markdown, a line each."""
+    head = (
+        "rule",
+        "2 at once",
+        "3 at once",
+        "2, any lost",
+        "lost, retried 1 h later",
+        f"{settings.tabs} at once, {settings.loss_rate:.0%} lost",
+        "thief never noticed",
+        "else after",
+        "writes",
+    )
+    rows = [_cells(name, measures) for name, measures in measured.items()]
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    first = [cell.ljust(width) for cell, width in zip(head, widths, strict=True)]
+    rule = ["-" * width for width in widths]
+    return ["| " + " | ".join(line) + " |" for line in (first, rule, *lines)]
+
+
+def _cells(name: str, measures: Measures) -> tuple[str, ...]:
+    after = measures.noticed_after
+    return (
+        name,
+        str(measures.two),
+        str(measures.three),
+        str(measures.lossy),
+        "logged out" if measures.late_retry else "ok",
+        f"{measures.at_loss_rate:.2%}",
+        f"{measures.unnoticed.bad / measures.unnoticed.all:.1%}",
+        "-" if after is None else f"{after / 3_600_000:.1f} h",
+        f"{measures.writes:.2g}",
+    )
+
+
+def _counterfactual(path: Path, seconds: float) -> int:
+    if seconds <= 0:
+        return _usage("--leeway must be more than 0.")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        return _usage(f"{path} can't be read: {type(error).__name__}.")
+    found = under_leeway(Journal.from_json(text), ms(timedelta(seconds=seconds)))
+    print(
+        f"Recorded: {found.sessions} sessions, {found.refreshes} refreshes, of which "
+        f"{found.replays} were replays and {found.forks} forks; {found.thefts} sessions were "
+        "revoked for theft."
+    )
+    print(
+        f"Under a leeway of {seconds:g} s: {found.forks_more} of the replays would be forks, and "
+        f"could have logged out {found.logged_out_more} sessions at most; {found.forks_less} of "
+        f"the forks would be replays, and would have spared {found.logged_out_less} sessions."
+    )
+    return 0
+
+
+def _usage(what: str) -> int:
+    print(f"counterfoil: {what}", file=sys.stderr)
+    return 2
