@@ -152,7 +152,7 @@ class Refresh:
             return self._refuse(Reason.SESSION_EXPIRED)
         if self.check_anti_csrf and not token_matches(self.anti_csrf_token, record.anti_csrf_token):
             return self._refuse(Reason.CSRF, clear_tokens=False)
-        return self._follow(self.judge(record), record)
+        return self.follow(self.judge(record), record)
 
     def claims(self, record: SessionRecord) -> FrozenDict:
         """The engine's claims of the access token that goes with the record."""
@@ -164,7 +164,8 @@ class Refresh:
         """The session with its new tokens."""
         return issued_session(record, self.policy, claims, secret=secret, token=token)
 
-    def _follow(self, verdict: Verdict | Theft, record: SessionRecord) -> Step[Session]:
+    def follow(self, verdict: Verdict | Theft, record: SessionRecord) -> Step[Session]:
+        """Ask for what a verdict asks for."""
         match verdict:
             case Verdict.ROTATE:
                 return self._swap(record, generation=record.generation + 1, forked=False)

@@ -261,12 +261,12 @@ def sample(model: Model[S], *, seed: int, schedules: int) -> Exploration:
     if schedules < 1:
         raise InvalidInput(f"schedules must be at least 1, not {schedules}.")
     seen: set[Hashable] = set()
-    transitions = longest = 0
+    transitions = longest = followed = 0
     broken: Counterexample | None = None
-    for number in range(schedules):
+    while broken is None and followed < schedules:
         moves: list[str] = []
         state = model.start()
-        chance = _chance(seed, number)
+        chance = _chance(seed, followed)
         while broken is None and (possible := list(model.moves(state))):
             transition = possible[next(chance) % len(possible)]
             moves.append(transition.move)
@@ -276,11 +276,11 @@ def sample(model: Model[S], *, seed: int, schedules: int) -> Exploration:
         transitions, longest = transitions + len(moves), max(longest, len(moves))
         if broken is not None:
             broken = shortened(model, attrs.evolve(broken, moves=tuple(moves)))
-            break
+        followed += 1
     return Exploration(
         states=len(seen),
         transitions=transitions,
-        schedules=number + 1,
+        schedules=followed,
         longest=longest,
         broken=broken,
         complete=False,
@@ -289,7 +289,7 @@ def sample(model: Model[S], *, seed: int, schedules: int) -> Exploration:
 
 def breach(model: Model[S], state: S, transition: Transition[S]) -> Counterexample | None:
     """The first law that a move breaks, without the way there."""
-    happened = {type(one) for one in transition.happened}
+    happened: set[type[object]] = {type(one) for one in transition.happened}
     for law in model.laws:
         if law.on is not None and happened.isdisjoint(law.on):
             continue

@@ -52,7 +52,7 @@ class Jar:
         kept = {name: value for name, value in headers.items() if value and (name, value) != gone}
         if headers.get("front-token") == "remove":
             kept.pop("anti-csrf", None)
-        return Jar(tuple(sorted(cookies.items(), key=str)), tuple(sorted(kept.items())))
+        return Jar(tuple(sorted(cookies.items(), key=_order)), tuple(sorted(kept.items())))
 
     def request(self, method: str, path: str, token: str) -> RequestFacts:
         """What the browser sends to a path; `token` names the header that carries a bearer."""
@@ -88,6 +88,12 @@ class Jar:
     def is_empty(self) -> bool:
         """Whether no token is left in it."""
         return not self.cookies and not self.headers
+
+
+def _order(cookie: tuple[Place, Secret]) -> tuple[int, str, str, str]:
+    # Longer paths first, as browsers send them (RFC 6265bis, 5.8.3).
+    (name, domain, path), _ = cookie
+    return -len(path), path, name, domain or ""
 
 
 def _covers(cookie_path: str, path: str) -> bool:

@@ -169,22 +169,26 @@ def looks_at_no_mac(verdict: Any, record: SessionRecord, presented: RefreshToken
 
 def replay_writes(patch: pytest.MonkeyPatch) -> None:
     """A replay makes a successor of its own and stores it."""
-    follow = refreshing.Refresh._follow
+    follow = refreshing.Refresh.follow
 
     def writes(refresh: Any, verdict: Any, record: Any) -> Any:
         return follow(refresh, Verdict.FORK if verdict is Verdict.REPLAY else verdict, record)
 
-    patch.setattr(refreshing.Refresh, "_follow", writes)
+    patch.setattr(refreshing.Refresh, "follow", writes)
 
 
 def salt_is_reused(patch: pytest.MonkeyPatch) -> None:
     """Every rotation draws the same salt."""
-    patch.setattr(refreshing, "draw", lambda entropy, label: bytes(32))
+
+    def same(entropy: bytes, label: bytes) -> bytes:
+        return bytes(32)
+
+    patch.setattr(refreshing, "draw", same)
 
 
 def theft_revokes_nothing(patch: pytest.MonkeyPatch) -> None:
     """A theft is answered as one, and the session lives on."""
-    follow = refreshing.Refresh._follow
+    follow = refreshing.Refresh.follow
 
     def spares(refresh: Any, verdict: Any, record: Any) -> Any:
         if isinstance(verdict, Theft):
@@ -192,7 +196,7 @@ def theft_revokes_nothing(patch: pytest.MonkeyPatch) -> None:
             return theft.AfterTheft(record, verdict, *at)(Revoked(()))
         return follow(refresh, verdict, record)
 
-    patch.setattr(refreshing.Refresh, "_follow", spares)
+    patch.setattr(refreshing.Refresh, "follow", spares)
 
 
 def lost_race_is_the_end(patch: pytest.MonkeyPatch) -> None:
@@ -238,16 +242,16 @@ def expiry_is_not_looked_at(patch: pytest.MonkeyPatch) -> None:
 
 def theft_keeps_the_tokens(patch: pytest.MonkeyPatch) -> None:
     """A client whose session was revoked for theft is told to keep its tokens."""
-    patch.setattr(
-        theft,
-        "TokenTheftDetected",
-        lambda **fields: TokenTheftDetected(clear_tokens=False, **fields),
-    )
+
+    def keeps(**fields: Any) -> TokenTheftDetected:
+        return TokenTheftDetected(clear_tokens=False, **fields)
+
+    patch.setattr(theft, "TokenTheftDetected", keeps)
 
 
 def retry_is_refused(patch: pytest.MonkeyPatch) -> None:
     """A refresh by a predecessor is refused and its tokens are cleared, though a retry may do."""
-    follow = refreshing.Refresh._follow
+    follow = refreshing.Refresh.follow
 
     def refuses(refresh: Any, verdict: Any, record: Any) -> Any:
         if verdict is Verdict.REPLAY:
@@ -255,17 +259,25 @@ def retry_is_refused(patch: pytest.MonkeyPatch) -> None:
             return Done(Unauthorised(Reason.CSRF, clear_tokens=True), (told,))
         return follow(refresh, verdict, record)
 
-    patch.setattr(refreshing.Refresh, "_follow", refuses)
+    patch.setattr(refreshing.Refresh, "follow", refuses)
 
 
 def entropy_is_hidden(patch: pytest.MonkeyPatch) -> None:
     """The core draws bytes of its own."""
-    patch.setattr(refreshing, "draw", lambda entropy, label: secrets.token_bytes(32))
+
+    def drawn(entropy: bytes, label: bytes) -> bytes:
+        return secrets.token_bytes(32)
+
+    patch.setattr(refreshing, "draw", drawn)
 
 
 def a_step_shows_its_token(patch: pytest.MonkeyPatch) -> None:
     """The refresh token is in the repr of the session that carries it."""
-    patch.setattr(Session, "__repr__", lambda session: f"Session({session.refresh_token!s})")
+
+    def shows(session: Session) -> str:
+        return f"Session({session.refresh_token!s})"
+
+    patch.setattr(Session, "__repr__", shows)
 
 
 def rekeying_ignores_revocation(patch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,183 @@
+"""The lab: its figures, its picture, its command, and journals under another leeway."""
+
+import xml.etree.ElementTree as ElementTree
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterfoil.adapters.cli import main
+from counterfoil.adapters.lab import RULES, Measures, Settings, measure, under_leeway
+from counterfoil.adapters.lab.picture import picture
+from counterfoil.effects import (
+    Announce,
+    Entry,
+    Event,
+    InvalidInput,
+    Journal,
+    Load,
+    Reason,
+    RefreshForked,
+    RefreshReplayed,
+    RequestRejected,
+    SessionCreated,
+    SessionRefreshed,
+    Theft,
+    TheftDetected,
+)
+
+FEW = Settings(phases=36)
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[str, Measures]:
+    return {name: measure(rule, FEW) for name, rule in RULES.items()}
+
+
+@pytest.mark.parametrize(
+    ("rule", "two", "three", "lossy", "late_retry"),
+    [
+        ("single use", "8/8", "48/48", "11/13", True),
+        ("single use, reuse revokes", "8/8", "48/48", "13/13", True),
+        ("fork, promote on first use", "4/8", "36/48", "4/13", False),
+        ("window, newest child wins", "4/8", "32/48", "7/13", True),
+        ("counter, one behind accepted", "0/8", "0/48", "0/13", False),
+        ("same successor in the window only", "0/8", "0/48", "1/13", True),
+        ("counterfoil", "0/8", "0/48", "0/13", False),
+    ],
+)
+def test_false_logouts_of_each_rule(
+    measured: dict[str, Measures], rule: str, two: str, three: str, lossy: str, late_retry: bool
+) -> None:
+    found = measured[rule]
+    assert (str(found.two), str(found.three), str(found.lossy)) == (two, three, lossy)
+    assert found.late_retry is late_retry
+    assert found.writes == 1
+
+
+def test_only_a_counter_and_single_use_never_notice_a_thief(
+    measured: dict[str, Measures],
+) -> None:
+    blind = {name for name, m in measured.items() if m.unnoticed.bad == m.unnoticed.all}
+    assert blind == {"single use", "counter, one behind accepted"}
+    assert measured["counterfoil"].unnoticed.bad == 1  # who refreshes at the same moment
+    assert all((m.noticed_after is None) == (name in blind) for name, m in measured.items())
+
+
+@given(st.integers(1, 60))
+def test_thieves_who_are_never_noticed_are_those_within_the_leeway(leeway: int) -> None:
+    settings = Settings(leeway=timedelta(seconds=leeway), phases=60, hours=3)
+    unnoticed = measure(RULES["counterfoil"], settings).unnoticed.bad
+    assert unnoticed == leeway // 60 + 1
+
+
+def test_a_loss_rate_weighs_the_schedules() -> None:
+    rule = RULES["same successor in the window only"]
+    rates = [measure(rule, Settings(tabs=1, loss_rate=p, phases=1)) for p in (0, 0.25, 1)]
+    assert [m.at_loss_rate for m in rates] == pytest.approx([0, 0.25, 1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"tabs": 5}, "tabs must be 1 to 4"),
+        ({"loss_rate": 2.0}, "loss_rate must be 0 to 1"),
+        ({"leeway": timedelta()}, "leeway must be longer"),
+        ({"access": timedelta(days=2)}, "access must be longer than nothing, and a day"),
+        ({"hours": 0}, "hours must be"),
+        ({"phases": 0}, "phases must be"),
+    ],
+)
+def test_settings_that_cannot_be(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        Settings(**settings)  # type: ignore[arg-type]  # each is of its field's type
+
+
+def test_the_picture_has_a_row_for_each_rule(measured: dict[str, Measures]) -> None:
+    drawn = ElementTree.fromstring(picture(measured, "a < b"))  # noqa: S314  # our own
+    texts = [element.text for element in drawn.iter() if element.text and element.text.strip()]
+    assert set(RULES) <= set(texts)
+    assert "a < b" in texts
+    assert len([e for e in drawn.iter() if e.tag.endswith("rect")]) == 3 * len(RULES)
+
+
+def test_the_command_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "rules.svg"
+    assert main(["lab", "--phases", "4", "--plot", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert all(f"| {name}" in out for name in RULES)
+    assert path.read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--tabs", "9"], 1, "tabs must be 1 to 4"),
+        (["--plot", "x.gif"], 2, "ends in .svg, not x.gif"),
+        (["--from-journal", "/nowhere"], 2, "/nowhere can't be read: FileNotFoundError"),
+        (["--from-journal", "/nowhere", "--leeway", "0"], 2, "--leeway must be more than 0"),
+    ],
+)
+def test_the_command_says_what_is_wrong(
+    arguments: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["lab", *arguments]) == status
+    assert message in capsys.readouterr().err
+
+
+# --- a journal under another leeway ------------------------------------------------------------
+
+
+def journal(*events: Event) -> Journal:
+    return Journal(tuple(Entry(Announce(event)) for event in events))
+
+
+def theft(kind: Theft, at: int) -> TheftDetected:
+    return TheftDetected(
+        handle="a", user_id="u", tenant_id="public", kind=kind, generation=1, at=at
+    )
+
+
+CREATED = SessionCreated(handle="a", user_id="u", tenant_id="public", at=0)
+REFRESHED = SessionRefreshed(handle="a", generation=1, at=1000)
+FORKED = RefreshForked(handle="a", generation=1, at=13_000)
+
+
+@given(st.integers(1, 10_000), st.integers(1, 10_000))
+def test_a_replay_later_than_the_leeway_would_be_a_fork(after: int, leeway: int) -> None:
+    replayed = RefreshReplayed(handle="a", generation=1, at=1000 + after)
+    found = under_leeway(journal(CREATED, REFRESHED, replayed), leeway)
+    assert (found.sessions, found.refreshes, found.replays) == (1, 2, 1)
+    assert found.forks_more == found.logged_out_more == int(after > leeway)
+
+
+@pytest.mark.parametrize(("leeway", "spared"), [(11_999, 0), (12_000, 1)])
+def test_a_fork_within_the_leeway_would_have_displaced_nobody(leeway: int, spared: int) -> None:
+    found = under_leeway(journal(REFRESHED, FORKED, theft(Theft.ORPHANED, 20_000)), leeway)
+    assert (found.forks, found.thefts) == (1, 1)
+    assert found.forks_less == found.logged_out_less == spared
+
+
+def test_a_real_theft_stays_one() -> None:
+    found = under_leeway(journal(REFRESHED, FORKED, theft(Theft.RECENT, 20_000)), 60_000)
+    assert (found.thefts, found.logged_out_less) == (1, 0)
+
+
+def test_what_is_no_refresh_does_not_count() -> None:
+    rejected = RequestRejected(reason=Reason.EXPIRED, at=0)
+    entries = (*journal(CREATED, rejected).entries, Entry(Load("a")))
+    assert under_leeway(Journal(entries), 1).sessions == 0
+
+
+def test_the_command_reads_a_recorded_journal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tour", "--json"]) == 0
+    path = tmp_path / "journal.json"
+    path.write_text(capsys.readouterr().out)
+    assert main(["lab", "--from-journal", str(path), "--leeway", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "6 refreshes, of which 1 were replays and 2 forks" in out
+    assert "Under a leeway of 2 s" in out
