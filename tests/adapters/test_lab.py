@@ -181,3 +181,16 @@ def test_the_command_reads_a_recorded_journal(
     out = capsys.readouterr().out
     assert "6 refreshes, of which 1 were replays and 2 forks" in out
     assert "Under a leeway of 2 s" in out
+
+
+def test_the_readme_has_the_labs_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lab"]) == 0
+    printed = [cells(line) for line in capsys.readouterr().out.splitlines()]
+    readme = Path(__file__).parents[2] / "README.md"
+    documented = [cells(line) for line in readme.read_text().splitlines()]
+    for row in printed[:1] + printed[2:]:
+        assert row in documented
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip(" *") for cell in line.split("|")]
