@@ -1,5 +1,11 @@
 """The laws hold on every state that the shipped scenarios can reach."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import pytest
 
 from counterfoil.adapters.simulation import (
