@@ -7,7 +7,7 @@ from html import escape
 
 from .measures import Measures
 
-_ROW, _TOP, _LEFT, _PANEL, _BAR = 26, 84, 250, 170, 120  # pixels
+_ROW, _TOP, _LEFT, _PANEL, _BAR = 26, 84, 264, 170, 120  # pixels
 _BAD, _GOOD, _INK = "#d1495b", "#2e8b57", "#6b7280"
 
 
