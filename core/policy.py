@@ -74,7 +74,13 @@ def _transfer(value: str | None) -> Transfer | None:
 
 
 def _claims(value: Iterable[SessionClaim]) -> tuple[SessionClaim, ...]:
-    return settings.members("claims", SessionClaim, value)
+    claims = settings.members("claims", SessionClaim, value)
+    for claim in claims:
+        if not claim.fetchable:
+            raise InvalidPolicy(
+                "claims", f"{claim.key!r} isn't fetchable, so no login could fetch it."
+            )
+    return claims
 
 
 def _validators(value: Iterable[Validator]) -> tuple[Validator, ...]:

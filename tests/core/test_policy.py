@@ -448,3 +448,8 @@ def test_a_policy_that_can_not_be_strict_says_why() -> None:
     with pytest.raises(InvalidPolicy, match="cookie_secure: __Host-sAccessToken must be Secure"):
         Policy("http://localhost").strict()
     assert Policy("http://localhost", cookie_secure=True).strict().cookie_secure
+
+
+def test_a_claim_that_no_login_could_fetch_is_refused() -> None:
+    with pytest.raises(InvalidPolicy, match="claims: 'role' isn't fetchable, so no login"):
+        Policy(API, claims=[PLAN, PrimitiveClaim("role", fetchable=False)])
