@@ -25,6 +25,14 @@ from .policy import AntiCsrf, Policy, Transfer
 from .primitive_claims import BooleanClaim, PrimitiveArrayClaim, PrimitiveClaim
 from .reserved import RESERVED_CLAIMS
 from .rotation import RotationRule, SameSuccessor
+from .rotation_rules import (
+    ForkAndPromote,
+    NewestWins,
+    OneBehind,
+    SingleUse,
+    SingleUseRevoking,
+    WindowOnly,
+)
 
 Texts: TypeAlias = st.SearchStrategy[str]
 Durations: TypeAlias = st.SearchStrategy[timedelta]
@@ -81,9 +89,20 @@ def origins() -> st.SearchStrategy[Origin]:
     return st.builds(_origin, st.sampled_from(["https", "http"]), hosts, _PORTS)
 
 
+_RULES: tuple[RotationRule, ...] = (
+    SameSuccessor(),
+    SingleUse(),
+    SingleUseRevoking(),
+    ForkAndPromote(),
+    NewestWins(),
+    OneBehind(),
+    WindowOnly(),
+)
+
+
 def rotation_rules() -> st.SearchStrategy[RotationRule]:
-    """The rules that ship: there is one."""
-    return st.just(SameSuccessor())
+    """The rules that ship."""
+    return st.sampled_from(_RULES)
 
 
 def claim_keys() -> Texts:
