@@ -6,10 +6,11 @@ if found.broken:
     print(story(model, found.broken))
 """
 
-from ...effects.simulation import Counterexample, Exploration, explore, replay, sample, story
+from ...effects.simulation import Counterexample, Exploration, explore, replay, sample, story, walk
 from .laws import LAWS
 from .machine import Interpret, unsigned
 from .model import Sessions
+from .on_stores import Script, run_on, script
 from .scenario import Scenario, small_policy
 from .scenarios import SCENARIOS, deeper
 
@@ -20,12 +21,16 @@ __all__ = [
     "Exploration",
     "Interpret",
     "Scenario",
+    "Script",
     "Sessions",
     "deeper",
     "explore",
     "replay",
+    "run_on",
     "sample",
+    "script",
     "small_policy",
     "story",
     "unsigned",
+    "walk",
 ]

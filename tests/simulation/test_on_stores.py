@@ -1,0 +1,171 @@
+"""Schedules on real stores, with real threads: the store answers what the memory world answered."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from counterfoil.adapters import MemoryStore, SqliteStore
+from counterfoil.adapters.simulation import SCENARIOS, Scenario, Sessions, explore, walk
+from counterfoil.adapters.simulation.on_stores import Script, Turn, run_on, script
+from counterfoil.effects import (
+    FrozenDict,
+    Load,
+    Mismatch,
+    Missing,
+    SessionRecord,
+    Stale,
+    Store,
+    StoreUnavailable,
+    TooLarge,
+)
+
+from .planted import CORE, RULE, STORE, planted
+
+Open = Callable[[], Callable[[], Store]]
+FAULTS = [*STORE, *RULE, *CORE]
+
+
+@pytest.fixture(params=["memory", "one connection pool", "a pool for each thread"])
+def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    """Gives a new, empty database; it gives the store of each thread."""
+    kind = str(request.param)
+    numbers = iter(range(10_000))
+    with ExitStack() as stack:
+
+        def new() -> Callable[[], Store]:
+            path = tmp_path / f"{next(numbers)}.db"
+            if kind == "a pool for each thread":
+                return lambda: stack.enter_context(SqliteStore(path))
+            one = MemoryStore() if kind == "memory" else stack.enter_context(SqliteStore(path))
+            return lambda: one
+
+        yield new
+
+
+def chosen(model: Sessions, seed: int) -> tuple[str, ...]:
+    """A whole schedule that a seed chooses."""
+    chance = random.Random(seed)  # noqa: S311  # no secret: it chooses schedules
+    moves: list[str] = []
+    state = model.start()
+    while possible := list(model.moves(state)):
+        transition = chance.choice(possible)
+        moves.append(transition.move)
+        state = transition.state
+    return tuple(moves)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_stores_answer_as_the_memory_world_does(name: str, databases: Open) -> None:
+    model = Sessions(SCENARIOS[name])
+    for seed in range(8):
+        run_on(databases(), script(model, chosen(model, seed)))
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_what_reveals_a_fault_runs_on_stores(
+    fault: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        scenario, _ = planted(fault, patch)
+        broken = explore(Sessions(scenario)).broken
+    assert broken is not None
+    sound: Scenario = {**STORE, **RULE, **CORE}[fault][0]
+    model = Sessions(sound)
+    with SqliteStore(tmp_path / "sessions.db") as store:
+        run_on(lambda: store, script(model, as_far_as_possible(model, broken.moves)))
+
+
+def as_far_as_possible(model: Sessions, moves: tuple[str, ...]) -> tuple[str, ...]:
+    """A fault may have made moves possible that are not, without it."""
+    followed: list[str] = []
+    try:
+        for _, transition in walk(model, moves):
+            followed.append(transition.move)
+    except Mismatch:
+        pass
+    return tuple(followed)
+
+
+# --- stores that are caught --------------------------------------------------------------------
+
+
+class WithoutCompare(MemoryStore):
+    """Swaps whatever the version."""
+
+    def swap(self, record: SessionRecord, expected_version: int) -> Stale | None:
+        held = self.load(record.handle)
+        found = expected_version if isinstance(held, Missing) else held.version
+        return super().swap(record, found)
+
+
+class Replacing(MemoryStore):
+    """Forgets the payload that was there."""
+
+    def merge_payload(
+        self, handle: str, patch: FrozenDict, limit: int
+    ) -> FrozenDict | TooLarge | Missing:
+        held = self.load(handle)
+        if isinstance(held, SessionRecord) and patch:
+            super().swap(attrs.evolve(held, payload=FrozenDict()), held.version)
+        return super().merge_payload(handle, patch, limit)
+
+
+class Unreachable(MemoryStore):
+    """Is not there."""
+
+    def load(self, handle: str) -> SessionRecord | Missing:
+        raise StoreUnavailable("no route")
+
+
+class Forgetful(MemoryStore):
+    """Says that it rotated, and did not."""
+
+    def swap(self, record: SessionRecord, expected_version: int) -> Stale | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("broken", "scenario"),
+    [
+        (WithoutCompare, Scenario(tabs=2)),
+        (Replacing, Scenario(tabs=1, merges=({"a": 1}, {"b": 2}))),
+        (Forgetful, Scenario(tabs=1)),
+    ],
+)
+def test_a_broken_store_is_caught(broken: type[MemoryStore], scenario: Scenario) -> None:
+    model = Sessions(scenario)
+    caught = 0
+    for seed in range(20):
+        store = broken()
+        try:
+            run_on(partial(same, store), script(model, chosen(model, seed)))
+        except Mismatch:
+            caught += 1
+    assert caught > 0
+
+
+def same(store: Store) -> Store:
+    return store
+
+
+def test_what_a_store_raises_is_told() -> None:
+    model = Sessions(Scenario(tabs=1))
+    store = Unreachable()
+    with pytest.raises(StoreUnavailable, match="no route"):
+        run_on(lambda: store, script(model, chosen(model, 1)))
+
+
+def test_a_wrong_answer_is_told_with_its_turn() -> None:
+    start = Sessions(Scenario()).start().world.value
+    (handle,) = start.records
+    wrong = Script(start, (Turn("refresh 1", Load(handle), Missing()),), start)
+    store = MemoryStore()
+    with pytest.raises(Mismatch, match="turn 1, of refresh 1: Load") as caught:
+        run_on(lambda: store, wrong)
+    assert "must be answered  Missing()" in str(caught.value)
