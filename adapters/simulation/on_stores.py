@@ -33,7 +33,7 @@ class Turn:
 
 @attrs.frozen
 class Script:
-    """A schedule as a store sees it: what it holds before, what it is asked, what it holds after."""
+    """A schedule as a store sees it: what it holds, what it is asked, what it holds then."""
 
     before: World
     turns: tuple[Turn, ...]
