@@ -95,7 +95,14 @@ def test_a_used_token_reveals_a_copy_by_its_age(engine: Any) -> None:
         outcome = engine.refresh(token)
         assert isinstance(outcome, TokenTheftDetected)
         assert (outcome.kind, outcome.clear_tokens) == (kind, True)
-        assert isinstance(engine.events[-1], TheftDetected)
+        assert engine.events[-1] == TheftDetected(
+            handle=outcome.handle,
+            user_id="ada",
+            tenant_id="public",
+            kind=kind,
+            generation=tokens.index(token),
+            at=engine.now,
+        )
         # Both holders are out: the newest token is worth nothing now.
         dead = engine.refresh(tokens[-1])
         assert isinstance(dead, Unauthorised)

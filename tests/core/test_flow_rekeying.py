@@ -129,6 +129,7 @@ def test_what_was_merged_meanwhile_is_carried_over() -> None:
     step = resumed(step, Stale(merged))
     carried = asked(step, Rotate)
     assert (carried.record.handle, carried.expected_version) == (born.handle, 0)
+    assert carried.record.version == 1
     assert carried.record.payload == {"plan": "pro"}
 
     step = resumed(step, Rotated("newer.access.token"))

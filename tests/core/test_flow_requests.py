@@ -407,6 +407,24 @@ def test_of_several_refresh_cookies_the_current_one_is_used(site: Site) -> None:
     assert gone.reason is Reason.SESSION_GONE
 
 
+@pytest.mark.parametrize("over", ["expired", "revoked"])
+def test_a_refresh_cookie_of_a_session_that_is_over_does_not_hide_the_current_one(
+    site: Site, over: str
+) -> None:
+    engine = site.engine
+    old = site.login(COOKIE_MODE)
+    if over == "revoked":
+        engine.run(revoke_multiple_sessions([old.handle], now=engine.now))
+    else:
+        engine.now += 60_000
+    current = site.login(COOKIE_MODE)
+    if over == "expired":
+        engine.now = old.refresh_expires_at
+    after = site.refresh(refresh_by_cookie(old.refresh_token, current.refresh_token))
+    assert isinstance(after, SessionValue)
+    assert after.handle == current.handle
+
+
 def test_a_refresh_clears_the_older_domain_and_keeps_the_session(
     engine_with: Callable[..., Any],
 ) -> None:

@@ -20,6 +20,7 @@ from counterfoil import (
     SameSuccessor,
     Transfer,
 )
+from counterfoil.core.settings import an_instance_of, one_of
 
 API = "https://api.example.com"
 DAY = timedelta(days=1)
@@ -403,6 +404,19 @@ def test_an_access_token_outlives_no_retired_key() -> None:
     problem = refused(lifetime=lifetime, longest_access_lifetime=timedelta(minutes=59))
     assert problem == "lifetime.access: is longer than longest_access_lifetime."
     assert Policy(API, lifetime=lifetime, longest_access_lifetime=hour).lifetime.access == hour
+
+
+def test_what_a_validator_accepts_is_what_it_was_told() -> None:
+    @attrs.frozen
+    class Setting:
+        word: Any = attrs.field(default="a", validator=one_of("a", "b"))
+        kind: Any = attrs.field(default="", validator=an_instance_of(str, bytes))
+
+    assert Setting("b", b"").word == "b"
+    with pytest.raises(InvalidPolicy, match=r"word: 'c' is none of a, b\."):
+        Setting("c")
+    with pytest.raises(InvalidPolicy, match=r"kind: must be of type str or bytes, not int\."):
+        Setting(kind=7)
 
 
 # --- what works --------------------------------------------------------------------------------

@@ -174,8 +174,9 @@ def test_the_array_validators_agree_with_each_other(have: Any, want: Any, one: A
 @pytest.mark.parametrize("values", ["admin", {"admin": True}, 7, None])
 def test_a_string_is_no_list_of_its_letters(values: Any) -> None:
     for method in (ROLES.includes_all, ROLES.includes_any, ROLES.excludes_all):
+        kind = type(values).__name__
         with pytest.raises(
-            InvalidInput, match=r"expected must be a list of values.* write \[value"
+            InvalidInput, match=rf"expected must be a list of values, not {kind}; write \[value"
         ):
             method(values)
 
