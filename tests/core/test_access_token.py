@@ -358,6 +358,7 @@ def test_what_does_not_fit_is_refused_by_its_fattest_claim() -> None:
     )
     assert too_large(FrozenDict(), -1).fattest == ""
     assert too_large(freeze_object({"a" * 50: 1, "b": "x" * 20}), 1).fattest == "a" * 50
+    assert too_large(freeze_object({"a" * 5: 1, "b": "x" * 20}), 1).fattest == "b"
 
 
 @given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=5))

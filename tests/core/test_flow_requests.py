@@ -20,6 +20,7 @@ from counterfoil import (
     RemoveHeader,
     RequestFacts,
     Session,
+    SessionsRevoked,
     SetCookie,
     SetHeader,
     Theft,
@@ -373,6 +374,29 @@ def test_via_token_a_refresh_must_show_the_sessions_token(engine_with: Callable[
     assert isinstance(site.refresh(by_header(in_header_mode.refresh_token, "POST")), SessionValue)
 
 
+@pytest.mark.parametrize("other", ["garbage", "a.b.c", "x" * 116])
+def test_a_bearer_token_that_is_no_refresh_token_hides_no_cookie(site: Site, other: str) -> None:
+    session = site.login(COOKIE_MODE)
+    headers = (SITE, ("Authorization", f"Bearer {other}"))
+    after = site.refresh(refresh_by_cookie(session.refresh_token, headers=headers))
+    assert isinstance(after, SessionValue)
+    assert after.handle == session.handle
+
+
+def test_via_token_a_request_by_cookie_must_show_the_sessions_token(
+    engine_with: Callable[..., Any],
+) -> None:
+    site = Site(engine_with(anti_csrf="VIA_TOKEN"))
+    session, other = site.login(COOKIE_MODE), site.login(COOKIE_MODE)
+    for guard in (session, other):
+        found = site.get(by_cookie(session, "POST", ("anti-csrf", guard.anti_csrf_token)))
+        if guard is session:
+            assert found.handle == session.handle
+        else:
+            assert found == TryRefreshToken(Reason.CSRF, session.handle)
+    assert site.get(by_cookie(session, "POST")) == TryRefreshToken(Reason.CSRF, session.handle)
+
+
 def test_a_refused_refresh_clears_what_the_client_has(site: Site) -> None:
     assert site.refresh(RequestFacts("POST")) == Unauthorised(Reason.NO_TOKEN, clear_tokens=True)
     assert site.response == [*PRIVATE, *OVER]
@@ -402,6 +426,7 @@ def test_of_several_refresh_cookies_the_current_one_is_used(site: Site) -> None:
     assert not any(isinstance(e, SetCookie) and e.value == "" for e in site.response)
     outcome = site.refresh(refresh_by_cookie(first, second))
     assert isinstance(outcome, TokenTheftDetected)
+    assert outcome.kind is Theft.STALE  # the first's
     assert site.refresh(refresh_by_cookie("x", "y")).reason is Reason.NOT_OURS
     gone = site.refresh(refresh_by_cookie(first, third))
     assert gone.reason is Reason.SESSION_GONE
@@ -444,6 +469,8 @@ def test_signing_out(site: Site, mode: Transfer) -> None:
     if mode is Transfer.COOKIE:
         request = by_cookie(session, "POST", SITE)
     assert site.sign_out(request) is True
+    gone_now = SessionsRevoked(handles=(session.handle,), at=site.engine.now)
+    assert site.engine.events[-1] == gone_now
     gone = CLEARED_COOKIES if mode is Transfer.COOKIE else CLEARED_HEADERS
     assert site.response == [*PRIVATE, *gone, *OVER]
     assert site.engine.world.load(session.handle) == Missing()

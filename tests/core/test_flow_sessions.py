@@ -340,6 +340,7 @@ def test_revoking_others_all_and_several(engine: Any) -> None:
     first, second, third = (session.handle for session in sessions)
     now = engine.now
     assert engine.run(revoke_other_sessions(sessions[0], now=now)) == (second,)
+    assert engine.events[-1] == SessionsRevoked(handles=(second,), at=now)
     assert engine.run(revoke_other_sessions(sessions[0], now=now, all_tenants=True)) == (third,)
     assert engine.run(revoke_multiple_sessions([first, "nobody's"], now=now)) == (first,)
     assert engine.run(revoke_all_sessions_for_user("ada", now=now)) == ()
@@ -376,7 +377,8 @@ def test_a_lifetime_beyond_the_policys_longest_is_refused(engine: Any) -> None:
 
 def test_one_handle_is_not_several(engine: Any) -> None:
     session = engine.login()
-    with pytest.raises(InvalidInput, match=r"write \[handle\]"):
+    told = r"^handles must be several handles, not one str: write \[handle\]\.$"
+    with pytest.raises(InvalidInput, match=told):
         revoke_multiple_sessions(session.handle, now=engine.now)
 
 

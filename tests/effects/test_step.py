@@ -172,6 +172,15 @@ def test_equal_inputs_give_equal_steps(step: Step[int], after: Any) -> None:
     assert repr(twin) == repr((step, after))
 
 
+@given(STEPS, AFTERS)
+def test_while_a_step_waits_nothing_is_known_of_what_follows_it(
+    step: Step[int], after: Any
+) -> None:
+    if isinstance(step, Ask):
+        assert step.then(after).state is PENDING
+        assert step.always(Recover(after)).state is PENDING
+
+
 @given(NUMBERS, AFTERS)
 def test_left_identity(number: int, after: Any) -> None:
     assert Done(number).then(after) == after(number)
