@@ -118,6 +118,7 @@ def test_an_attached_session_sends_its_new_token(engine: Any, transfer: Transfer
     attached = attach_to_request_response(session, transfer, now=engine.now)
     assert attached.effects == ()
     after = merged(engine, engine.run(attached), {"plan": "pro"})
+    assert after.access_token_updated
     exposed = "Access-Control-Expose-Headers"
     front = (SetHeader("front-token", after.front_token), AppendHeader(exposed, "front-token"))
     if transfer is Transfer.HEADER:

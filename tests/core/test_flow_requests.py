@@ -397,6 +397,26 @@ def test_via_token_a_request_by_cookie_must_show_the_sessions_token(
     assert site.get(by_cookie(session, "POST")) == TryRefreshToken(Reason.CSRF, session.handle)
 
 
+@pytest.mark.parametrize("copies", [1, 2, 3])
+def test_where_an_older_domain_is_known_several_cookies_ask_for_a_refresh(
+    engine_with: Callable[..., Any], copies: int
+) -> None:
+    site = Site(engine_with(older_cookie_domain="example.com"))
+    session = site.login(COOKIE_MODE)
+    tokens = [session.access_token, *("older" + "s" * n for n in range(1, copies))]
+    pairs = "; ".join(f"sAccessToken={token}" for token in tokens)
+    found = site.get(RequestFacts("GET", [("Cookie", pairs)]))
+    if copies == 1:
+        assert found.handle == session.handle
+    else:
+        assert found == TryRefreshToken(Reason.DUPLICATE_COOKIES)
+
+
+def test_that_nobody_is_logged_in_is_no_more_to_be_shared_than_a_session(site: Site) -> None:
+    assert site.get(RequestFacts("GET"), required=False) is None
+    assert site.response == PRIVATE
+
+
 def test_a_refused_refresh_clears_what_the_client_has(site: Site) -> None:
     assert site.refresh(RequestFacts("POST")) == Unauthorised(Reason.NO_TOKEN, clear_tokens=True)
     assert site.response == [*PRIVATE, *OVER]

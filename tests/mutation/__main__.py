@@ -78,8 +78,8 @@ def assemble() -> None:
 def undecorated(source: str) -> str:
     """The same code, with what mutmut passes over within its reach: decorated functions.
 
-    A property is made by a call. A cache is left out: filled before the mutant is there, it would
-    hide it.
+    A property is made by a call. A cache of replies is left out: what it kept from before the
+    mutant was there would hide it.
     """
     lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):
@@ -91,7 +91,7 @@ def undecorated(source: str) -> str:
             lines[head] = lines[head].replace(f"def {node.name}(", f"def _get_{node.name}(", 1)
             made = f"{node.name} = property(_get_{node.name})"
             lines[(node.end_lineno or 0) - 1] += "\n" + " " * node.col_offset + made
-        elif decorator.partition("(")[0] not in ("cache", "lru_cache"):
+        elif not decorator.startswith("lru_cache("):
             continue
         lines[node.decorator_list[0].lineno - 1] = ""
     return "\n".join(lines) + "\n"
