@@ -359,7 +359,8 @@ def test_a_login_in_a_request_is_a_login(engine: Any) -> None:
         "claims": [],
     }
     request = RequestFacts("POST", [COOKIE_MODE, SITE])
-    for options in (given, {**given, "claims": [PrimitiveClaim("plan")]}):
+    fetching: dict[str, Any] = {**given, "claims": [PrimitiveClaim("plan")]}
+    for options in (given, fetching):
         alone = create_session("ada", **options)
         sent = create_session_in_request(request, "ada", verify=engine.verify, **options)
         assert isinstance(sent, Ask)
@@ -512,6 +513,24 @@ def test_a_refresh_clears_the_older_domain_and_keeps_the_session(
     assert site.response[len(PRIVATE) : len(PRIVATE) + 2] == [
         attrs.evolve(gone, domain="example.com") for gone in CLEARED_COOKIES
     ]
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("name", ["sAccessToken", "sRefreshToken"])
+@pytest.mark.parametrize("copies", [0, 1, 2])
+def test_a_refresh_clears_what_is_left_over_and_no_more(
+    engine_with: Callable[..., Any], legacy: bool, name: str, copies: int
+) -> None:
+    site = Site(engine_with(older_cookie_domain="example.com"))
+    session = site.login(COOKIE_MODE)
+    held = [f"{name}=older{n}" for n in range(copies)] + ["sIdRefreshToken=x"] * legacy
+    if name == "sRefreshToken" and copies:
+        held.pop(0)
+    cookies = ("Cookie", "; ".join([f"sRefreshToken={session.refresh_token}", *held]))
+    assert isinstance(site.refresh(RequestFacts("POST", [cookies, SITE])), SessionValue)
+    gone = [e for e in site.response if isinstance(e, SetCookie) and not e.value]
+    older = [attrs.evolve(one, domain="example.com") for one in CLEARED_COOKIES]
+    assert gone == older * (copies > 1) + [cleared("sIdRefreshToken")] * legacy
 
 
 @pytest.mark.parametrize("mode", list(Transfer))
