@@ -354,8 +354,12 @@ def test_a_key_is_one_of_its_algorithm_when_the_set_is_built(kind: str, algorith
     if (kind, algorithm) in FITTING:
         assert KeySet((key,)).keys == (key,)
         return
-    with pytest.raises(InvalidInput, match=f"the key 'k' isn't one of {algorithm}: give the DER"):
+    with pytest.raises(InvalidInput) as problem:
         KeySet((OURS, key))
+    assert str(problem.value) == (
+        f"the key 'k' isn't one of {algorithm}: give the DER of a public key on Ed25519 (EdDSA) "
+        "or P-256 (ES256), or of an RSA one (RS256)."
+    )
 
 
 def test_a_private_key_is_no_public_one() -> None:
