@@ -1,5 +1,6 @@
 """Creating, verifying, reading and ending sessions."""
 
+import re
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -160,8 +161,12 @@ def test_entropy_that_was_used_before_is_told(engine: Any) -> None:
         return create_session("ada", policy=engine.policy, now=engine.now, entropy=bytes(32))
 
     engine.run(step())
-    with pytest.raises(InvalidInput, match="entropy was used before"):
+    with pytest.raises(InvalidInput) as problem:
         engine.run(step())
+    assert str(problem.value) == (
+        "the new session's handle is taken: this entropy was used before. "
+        "Pass fresh bytes from secrets.token_bytes(32) to each call."
+    )
     assert isinstance(step().resume(Established("token")).state, Session)
     with pytest.raises(InvalidInput):
         step().resume(HandleTaken())
@@ -217,6 +222,7 @@ def test_the_anti_csrf_token_must_be_the_sessions(engine_with: Callable[..., Any
         assert reason_of(engine, token, anti_csrf_token=wrong) is Reason.CSRF
     assert reason_of(engine, token, check_anti_csrf=False) is None
     assert engine.login(anti_csrf=False).anti_csrf_token is None
+    assert re.fullmatch("[A-Za-z0-9_-]{32}", guard)
 
 
 def test_the_store_is_asked_where_it_must_be_now(engine: Any) -> None:
@@ -380,7 +386,20 @@ def test_one_handle_is_not_several(engine: Any) -> None:
         revoke_multiple_sessions(session.handle, now=engine.now)
 
 
-def test_an_id_that_crowds_the_token_is_refused(engine: Any) -> None:
-    engine.login("a" * 256)
-    with pytest.raises(InvalidInput, match="1 to 256 characters, not 257"):
-        engine.login("a" * 257)
+@pytest.mark.parametrize("name", ["user_id", "recipe_user_id", "tenant_id"])
+def test_an_id_that_can_not_be_is_refused_by_its_name(engine: Any, name: str) -> None:
+    def login(value: Any) -> Session:
+        session: Session = engine.login(**{"user_id": "ada", name: value})
+        return session
+
+    assert getattr(login("a" * 256), name) == "a" * 256
+    with pytest.raises(InvalidInput) as problem:
+        login("a" * 257)
+    assert str(problem.value) == (
+        f"{name} must have 1 to 256 characters, not 257: it is in every access token."
+    )
+    with pytest.raises(InvalidInput, match=f"^{name} must be a str, not int"):
+        login(7)
+    with pytest.raises(NotJson) as no_text:
+        login("\ud800")
+    assert no_text.value.path == name
