@@ -60,6 +60,12 @@ def test_what_is_left_out_follows_from_the_origins() -> None:
     assert policy.concerns == ()
 
 
+@pytest.mark.parametrize("base", ["", "/api", "/X", "/a/XX"])
+def test_the_refresh_route_is_below_the_base_path(base: str) -> None:
+    for path in {base or "/", base + "/"}:
+        assert Policy(API, base_path=path).refresh_cookie_path == base + "/session/refresh"
+
+
 @pytest.mark.parametrize(
     ("api", "site", "secure", "same_site", "anti_csrf"),
     [
@@ -161,7 +167,8 @@ def test_a_duration_has_its_unit_and_is_above_zero(field: str, value: Any, probl
     "origin",
     ["", "api.example.com", "ftp://api.example.com", "https://api.example.com/path", "null",
      "https://u@a.com", "https://a.com?q", 7, None, b"https://api.example.com",
-     Origin(scheme="https", host="a b"), Origin(scheme="gopher", host="a.com")],
+     Origin(scheme="https", host="a b"), Origin(scheme="gopher", host="a.com"),
+     Exception("https://api.example.com")],
 )  # fmt: skip
 def test_an_origin_is_scheme_host_and_port(origin: Any) -> None:
     assert refused(origin).startswith(f"api_origin: {origin!r} is no origin; write scheme, host")
@@ -218,6 +225,8 @@ def test_jitter_is_a_share(share: float) -> None:
 @pytest.mark.parametrize("status", [-1, 0, 200, 302, 399, 600])
 def test_a_rejection_is_an_http_error(field: str, status: int) -> None:
     assert refused(**{field: status}) == f"{field}: {status} is not an HTTP error status."
+    for least_or_most in (400, 599):
+        assert getattr(built(**{field: least_or_most}), field) == least_or_most
     assert getattr(built(API, **{field: 499}), field) == 499
 
 

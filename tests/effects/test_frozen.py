@@ -161,7 +161,8 @@ def test_nesting_is_allowed_up_to_the_limit() -> None:
 
 @pytest.mark.parametrize("value", [["a"], "a", None, 1])
 def test_an_object_must_be_a_mapping(value: object) -> None:
-    with pytest.raises(NotJson, match="payload must be a mapping with string keys, not"):
+    kind = type(value).__name__
+    with pytest.raises(NotJson, match=f"payload must be a mapping with string keys, not {kind}"):
         freeze_object(value, "payload")
 
 
