@@ -14,6 +14,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,9 @@ def main(patterns: list[str]) -> int:
     assemble()
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", "1", *patterns]
     subprocess.run(command, cwd=WORK, check=True)
+    for test in sorted(unsteady()):
+        print(f"\n{test}: its name differs from run to run, which mutmut takes for a failure")
+        return 1
     mutants = list(judged())
     print("\n".join(table(mutants)))
     found = Counter(mutant.line for mutant in mutants if not mutant.killed)
@@ -95,6 +99,16 @@ def undecorated(source: str) -> str:
             continue
         lines[node.decorator_list[0].lineno - 1] = ""
     return "\n".join(lines) + "\n"
+
+
+def unsteady() -> set[str]:
+    """The tests that are not called now what they were called when mutmut ran them."""
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mutmut"]
+    selected = config["pytest_add_cli_args_test_selection"]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *selected]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    stats: dict[str, Any] = json.loads((WORK / "mutants" / "mutmut-stats.json").read_text("utf-8"))
+    return {line for line in listed.splitlines() if "::" in line} ^ set(stats["duration_by_test"])
 
 
 def judged() -> Iterator[Mutant]:
