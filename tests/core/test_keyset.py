@@ -311,6 +311,23 @@ def test_sizes_have_limits() -> None:
     assert VERIFY(with_claims(deep=json.loads("[" * 40 + "]" * 40))) == NOT_OURS
 
 
+def padded(content: dict[str, Any], size: int) -> dict[str, Any]:
+    """The content with a note, so that it is this many bytes of JSON."""
+    return {**content, "note": "n" * (size - len(json.dumps({**content, "note": ""})))}
+
+
+def test_what_is_as_large_as_may_be_is_taken() -> None:
+    assert isinstance(VERIFY(signed(header=padded(HEADER, 768))), AccessToken)
+    assert VERIFY(signed(header=padded(HEADER, 769))) == NOT_OURS
+
+    header, others = padded(HEADER, 300), 400 + len("..") + 86
+    size = (MAX_TOKEN_CHARACTERS - others) * 3 // 4
+    largest = signed(padded(dict(CLAIMS), size), header)
+    assert len(largest) == MAX_TOKEN_CHARACTERS
+    assert isinstance(VERIFY(largest), AccessToken)
+    assert VERIFY(signed(padded(dict(CLAIMS), size + 1), header)) == NOT_OURS
+
+
 @given(st.text() | st.from_regex(r"[\w-]{0,60}\.[\w-]{0,60}\.[\w-]{0,60}", fullmatch=True))
 def test_any_text_gives_an_answer(text: str) -> None:
     assert VERIFY(text) == NOT_OURS
