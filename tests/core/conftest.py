@@ -22,10 +22,13 @@ from counterfoil import (
     MemoryStore,
     Policy,
     Rejection,
+    RequestRejected,
     ResponseEffect,
     Session,
     Step,
     StoreEffect,
+    TryRefreshToken,
+    Unauthorised,
     World,
     create_session,
     refresh_session,
@@ -73,10 +76,11 @@ class Engine:
         return run(step, ByFamily(routes))
 
     def outcome(self, step: Step[T]) -> T | Rejection:
-        """Carry a step out; a rejection is given, not raised."""
+        """Carry a step out; a rejection is given, not raised, and was announced just now."""
         try:
             return self.run(step)
         except Rejection as rejection:
+            self._check_announced(rejection)
             return rejection
 
     def login(self, user_id: str = "ada", **options: Any) -> Session:
@@ -94,6 +98,12 @@ class Engine:
                 token, policy=self.policy, now=self.now, entropy=self.entropy(), **options
             )
         )
+
+    def _check_announced(self, rejection: Rejection) -> None:
+        if isinstance(rejection, Unauthorised | TryRefreshToken):
+            assert self.events[-1] == RequestRejected(
+                reason=rejection.reason, handle=rejection.handle, at=self.now
+            )
 
     def _fetch(self, effect: FetchClaim) -> ClaimFetched:
         self.fetched.append(effect.key)

@@ -336,6 +336,8 @@ def test_what_is_within_the_limit_fits_in_a_cookie_now_and_after_a_refresh(
         token = signer(algorithm).sign(FrozenDict({**payload, **following}))
         size = max(len(name), len("st-access-token")) + len(token)
         assert 4096 - WASTED <= size <= 4096
+        # So does one with the longest header that is allowed for.
+        assert size + len("=") - len(token.partition(".")[0]) + 160 <= 4096
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -358,6 +360,7 @@ def test_what_does_not_fit_is_refused_by_its_fattest_claim() -> None:
     )
     assert too_large(FrozenDict(), -1).fattest == ""
     assert too_large(freeze_object({"a" * 50: 1, "b": "x" * 20}), 1).fattest == "a" * 50
+    assert too_large(freeze_object({"a" * 5: 1, "b": "x" * 20}), 1).fattest == "b"
 
 
 @given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=5))

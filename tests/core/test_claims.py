@@ -178,7 +178,9 @@ def test_a_value_is_too_old_beyond_its_age(age: int, seconds: int | None) -> Non
         assert told is None
     else:
         reason = {"message": "expired", "ageInSeconds": seconds, "maxAgeInSeconds": 60}
+        assert told is not None
         assert told == freeze_object(reason)
+        assert type(told["maxAgeInSeconds"]) is type(told["ageInSeconds"]) is int
     assert FRESH.must_refetch(payload, now=NOW + age) is (seconds is not None)
 
 

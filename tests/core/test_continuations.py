@@ -1,8 +1,8 @@
 """The finite product of continuation and reply: every question, resumed with every answer.
 
 From each operation on, every `Ask` is resumed with each kind of reply that its effect declares, and
-so on to the end. Each step on the way must be a value, and every continuation of the core must be
-met.
+so on to the end. Each step on the way must be a value that tells of this session and this moment,
+and every continuation of the core must be met.
 """
 
 from __future__ import annotations
@@ -18,17 +18,21 @@ import pytest
 
 import counterfoil.core
 from counterfoil import (
+    Announce,
     Ask,
     ClaimFetched,
     Done,
     Effect,
     Established,
+    FetchClaim,
     HandleTaken,
     InvalidInput,
     Listed,
     Missing,
+    PayloadTooLarge,
     Policy,
     PrimitiveClaim,
+    Regenerate,
     Regenerated,
     Replaced,
     RequestFacts,
@@ -38,16 +42,20 @@ from counterfoil import (
     SessionRecord,
     Stale,
     Step,
+    TokenTheftDetected,
     TooLarge,
     Transfer,
+    TryRefreshToken,
+    Unauthorised,
     attach_to_request_response,
     core,
 )
 from counterfoil.core.access_token import access_token_of, engine_claims
-from counterfoil.core.entropy import draw
+from counterfoil.core.entropy import draw, new_handle
 from counterfoil.core.examples import example_record, example_session
 from counterfoil.core.keyset import Verification
 from counterfoil.core.rotation import digest, mint, successor
+from counterfoil.core.verifying import check_in_database
 from counterfoil.effects import StoreEffect, descriptions
 
 NOW = 1_700_000_000_500
@@ -55,7 +63,7 @@ ENTROPY = b"\x05" * 32
 DEPTH = 10
 CLAIM = PrimitiveClaim("plan")
 POLICY = Policy("http://localhost:8000", claims=[CLAIM], validators=[CLAIM.has_value("pro")])
-RECORD = example_record()
+RECORD = attrs.evolve(example_record(), recipe_user_id="ada@mail", tenant_id="acme")
 SALT = b"s" * 32
 FIRST = draw(bytes(32), b"refresh secret")
 SECOND = successor(FIRST, SALT)
@@ -70,6 +78,9 @@ ROTATED = attrs.evolve(
 AGED = attrs.evolve(ROTATED, rotated_at=NOW - 60_000)
 USED = attrs.evolve(ROTATED, generation=2, previous_digest=digest(SECOND), current_digest=SALT)
 OVER = attrs.evolve(RECORD, absolute_expires_at=NOW)
+ASKED = FetchClaim(key="plan", user_id="user-1", recipe_user_id="ada@mail", tenant_id="acme")
+BORN = new_handle(NOW, ENTROPY)
+LOGGING_IN = FetchClaim(key="plan", user_id="ada", recipe_user_id="ada", tenant_id="public")
 
 REPLIES: dict[type[Any], tuple[Any, ...]] = {
     SessionRecord: (RECORD, ROTATED, AGED, USED, OVER),
@@ -99,8 +110,10 @@ def verify(shown: str, /) -> Verification:
 
 
 def session() -> Session:
-    """The example's session, attached, under this file's policy."""
-    example = attrs.evolve(example_session(), policy=POLICY)
+    """The record's session, attached, under this file's policy."""
+    claims = engine_claims(RECORD, POLICY, now=NOW, entropy=ENTROPY)
+    access = access_token_of("t", {**RECORD.payload, **claims})
+    example = attrs.evolve(example_session(), access=access, policy=POLICY)
     attached = attach_to_request_response(example, Transfer.COOKIE, now=NOW).state
     assert isinstance(attached, Session)
     return attached
@@ -161,10 +174,28 @@ def met(continuation: object) -> Iterator[type[Any]]:
 
 
 def check(step: Step[Any]) -> None:
-    """A step is a value."""
+    """A step is a value; what it announces happened now, and it asks for claims of the user."""
     assert isinstance(step, Ask | Done)
+    for effect in step.effects:
+        if isinstance(effect, Announce):
+            event = effect.event
+            assert event.at == NOW
+            assert getattr(event, "handle", RECORD.handle) in (RECORD.handle, BORN)
+        if isinstance(effect, FetchClaim):
+            assert effect in (ASKED, attrs.evolve(ASKED, user_id="eve"), LOGGING_IN)
+    if isinstance(step.state, Unauthorised | TryRefreshToken | TokenTheftDetected):
+        assert step.state.handle == RECORD.handle
     assert hash(step) == hash(pickle.loads(pickle.dumps(step)))  # noqa: S301  # our own bytes
     assert pickle.loads(pickle.dumps(step)) == step  # noqa: S301  # our own bytes
+
+
+def check_refusal(effect: Effect[Any], reply: object, problem: InvalidInput) -> None:
+    """Only what the store does not take is refused, by the limit that the store was told."""
+    assert isinstance(reply, TooLarge | HandleTaken)
+    if isinstance(reply, TooLarge):
+        assert isinstance(effect, Regenerate)
+        assert isinstance(problem, PayloadTooLarge)
+        assert problem.limit == effect.limit
 
 
 def explore(step: Step[Any], seen: dict[Step[Any], int], classes: set[type[Any]]) -> None:
@@ -183,8 +214,8 @@ def explore(step: Step[Any], seen: dict[Step[Any], int], classes: set[type[Any]]
         for reply in replies(here.effect):
             try:
                 there = here.resume(reply)
-            except InvalidInput:
-                assert isinstance(reply, TooLarge | HandleTaken)
+            except InvalidInput as problem:
+                check_refusal(here.effect, reply, problem)
                 continue
             assert here.resume(reply) == there
             stack.append((there, left - 1))
@@ -215,6 +246,19 @@ def test_every_continuation_takes_every_reply_that_its_effect_declares() -> None
     assert len(seen) > 100
     # Signing out finds its session without a question, so that nothing waits for a reply there.
     assert {kind.__name__ for kind in continuations() - classes} == {"EndSession"}
+
+
+def test_while_the_store_is_asked_of_a_session_it_is_there_to_see() -> None:
+    here = session()
+    for step in (
+        core.merge_into_access_token_payload(here, {"a": 1}, now=NOW),
+        core.fetch_and_set_claim(here, CLAIM, now=NOW),
+        core.update_session_data_in_database(here, {}, now=NOW),
+        core.rekey_session(here, now=NOW, entropy=ENTROPY),
+        check_in_database(here, now=NOW),
+    ):
+        assert isinstance(step, Ask)
+        assert step.state == here
 
 
 def test_a_continuation_is_frozen() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from counterfoil import (
     AppendHeader,
+    Ask,
     BooleanClaim,
     ClaimFailure,
     ClaimFetched,
@@ -52,6 +53,7 @@ from counterfoil import (
     revoke_session,
     set_claim_value,
     set_claim_value_by_handle,
+    update_session_data_in_database,
     update_session_data_in_database_by_handle,
     validate_claims,
 )
@@ -60,6 +62,10 @@ from counterfoil.core.reserved import RESERVED_CLAIMS
 PLAN = PrimitiveClaim("plan")
 ROLES = PrimitiveArrayClaim("roles")
 MFA = BooleanClaim("mfa", fetchable=False)
+WRONG_PLAN = ClaimFailure(
+    "plan",
+    FrozenDict({"message": "wrong value", "expectedValue": "pro", "actualValue": "free"}),
+)
 
 
 def merged(engine: Any, session: Session, update: dict[str, Any]) -> Session:
@@ -112,6 +118,7 @@ def test_an_attached_session_sends_its_new_token(engine: Any, transfer: Transfer
     attached = attach_to_request_response(session, transfer, now=engine.now)
     assert attached.effects == ()
     after = merged(engine, engine.run(attached), {"plan": "pro"})
+    assert after.access_token_updated
     exposed = "Access-Control-Expose-Headers"
     front = (SetHeader("front-token", after.front_token), AppendHeader(exposed, "front-token"))
     if transfer is Transfer.HEADER:
@@ -192,6 +199,13 @@ def test_a_claim_is_set_read_fetched_and_removed(engine: Any) -> None:
     session = engine.run(remove_claim(session, PLAN, now=engine.now))
     assert get_claim_value(session, PLAN).state is None
     assert engine.world.load(session.handle).payload == {}
+
+
+def test_each_claim_bears_the_time_of_its_fetching(engine: Any) -> None:
+    engine.claims = {"plan": "pro", "roles": ["editor"]}
+    payload = engine.login(claims=[PLAN, ROLES]).payload
+    for claim in (PLAN, ROLES):
+        assert claim.fetched_at(payload) == engine.now
 
 
 def test_claims_of_the_policy_are_fetched_at_login(engine_with: Callable[..., Any]) -> None:
@@ -328,6 +342,85 @@ def test_validating_a_payload_of_no_session(engine: Any) -> None:
     assert found.update == PLAN.patch("pro", now=engine.now)
 
 
+def test_a_payload_of_no_session_is_validated_as_of_now(engine: Any) -> None:
+    engine.claims = {"plan": "pro", "roles": ["editor"]}
+    minute = timedelta(minutes=1)
+    asked = [
+        PLAN.has_value("pro", max_age=minute),
+        ROLES.includes("editor", max_age=minute),
+        MFA.is_true(max_age=minute),
+    ]
+    held = {**PLAN.patch("free", now=engine.now), **MFA.patch(True, now=engine.now)}
+
+    def found() -> Any:
+        return engine.run(validate_claims("ada", held, asked, now=engine.now))
+
+    engine.now += 60_000
+    both = found()
+    assert (both.failures, both.update.keys()) == ((WRONG_PLAN,), {"roles"})
+    engine.now += 1
+    both = found()
+    assert [failure.id for failure in both.failures] == ["mfa"]
+    plan, roles = PLAN.patch("pro", now=engine.now), ROLES.patch(["editor"], now=engine.now)
+    assert both.update == {**plan, **roles}
+
+
+def test_what_is_not_fetched_is_validated_as_of_now_too(engine: Any) -> None:
+    session = engine.login(payload=dict(MFA.patch(True, now=engine.now)))
+    asked = [PLAN.has_value("pro"), MFA.is_true(max_age=timedelta(minutes=1))]
+    for late, failed in ((60_000, ["plan"]), (1, ["plan", "mfa"])):
+        engine.now += late
+        outcome = engine.outcome(assert_claims(session, asked, now=engine.now))
+        assert isinstance(outcome, InvalidClaims)
+        assert [failure.id for failure in outcome.failures] == failed
+        assert str(outcome) == "invalid claim: " + ", ".join(failed)
+        alone = engine.outcome(assert_claims(session, asked[1:], now=engine.now))
+        assert isinstance(alone, InvalidClaims) is ("mfa" in failed)
+
+
+@pytest.mark.parametrize(
+    ("recipe_user_id", "tenant_id"), [(None, None), ("ada@mail", None), (None, "acme")]
+)
+def test_a_claim_is_asked_for_of_the_user_whose_payload_it_is(
+    recipe_user_id: str | None, tenant_id: str | None
+) -> None:
+    named = {} if tenant_id is None else {"tenant_id": tenant_id}
+    validators = [PLAN.has_value("pro")]
+    step = validate_claims("ada", {}, validators, now=0, recipe_user_id=recipe_user_id, **named)
+    assert isinstance(step, Ask)
+    assert step.effect == FetchClaim(
+        key="plan",
+        user_id="ada",
+        recipe_user_id=recipe_user_id or "ada",
+        tenant_id=tenant_id or "public",
+    )
+
+
+def test_what_is_no_json_is_told_by_the_name_of_its_argument(engine: Any) -> None:
+    session, now = engine.login(), engine.now
+    wrong, ruled = {"a": {1}}, {"policy": engine.policy, "now": now}
+    calls: dict[str, list[Callable[[], object]]] = {
+        "update": [
+            lambda: merge_into_access_token_payload(session, wrong, now=now),
+            lambda: merge_into_access_token_payload_by_handle("h", wrong, **ruled),
+        ],
+        "data": [
+            lambda: update_session_data_in_database(session, wrong, now=now),
+            lambda: update_session_data_in_database_by_handle("h", wrong),
+            lambda: engine.login(data=wrong),
+        ],
+        "payload": [
+            lambda: validate_claims("ada", wrong, [], now=now),
+            lambda: engine.login(payload=wrong),
+        ],
+    }
+    for name, refused in calls.items():
+        for call in refused:
+            with pytest.raises(NotJson) as problem:
+                call()
+            assert problem.value.path == f"{name}.a"
+
+
 def test_by_handle_for_a_user_who_is_away(engine: Any) -> None:
     session, now = engine.login(), engine.now
     handle, policy = session.handle, engine.policy
@@ -342,7 +435,8 @@ def test_by_handle_for_a_user_who_is_away(engine: Any) -> None:
     done(update_session_data_in_database_by_handle(handle, {"cart": [1]}))
     record = engine.world.load(handle)
     assert record.data == {"cart": (1,)}
-    assert record.payload.keys() == {"a", "plan", "roles"}
+    plan, roles = PLAN.patch("pro", now=now), ROLES.patch(["admin"], now=now)
+    assert record.payload == {"a": 1, **plan, **roles}
     assert engine.run(get_claim_value_by_handle(handle, PLAN, now=now)) == "pro"
     assert engine.refresh(session.refresh_token).payload["a"] == 1
 
@@ -365,6 +459,7 @@ def test_by_handle_of_a_session_that_is_over(engine: Any) -> None:
         assert [engine.run(step) for step in steps] == [False] * 4
         gone = get_claim_value_by_handle(handle, PLAN, now=now)
         assert engine.run(gone) == SessionDoesNotExist()
+    assert engine.fetched == []
     assert engine.run(update_session_data_in_database_by_handle("nobody's", {})) is False
 
 

@@ -29,8 +29,9 @@ from counterfoil import (
     get_session,
     refresh_session,
 )
+from counterfoil.core.candidates import refresh_with_one_of
 from counterfoil.core.rotation import mint
-from counterfoil.effects import Ask, Regenerate, Rotate, Step
+from counterfoil.effects import Ask, Regenerate, Regenerated, Rotate, Step
 
 MINUTE = 60_000
 
@@ -66,7 +67,7 @@ def test_the_predecessor_within_the_leeway_gets_the_same_successor(engine: Any, 
     loser = refreshed(engine, first)
     assert loser.refresh_token == winner.refresh_token
     assert engine.world == world
-    assert isinstance(engine.events[-1], RefreshReplayed)
+    assert engine.events[-1] == RefreshReplayed(handle=loser.handle, generation=1, at=engine.now)
 
 
 def test_the_predecessor_later_displaces_the_unused_successor(engine: Any) -> None:
@@ -95,7 +96,14 @@ def test_a_used_token_reveals_a_copy_by_its_age(engine: Any) -> None:
         outcome = engine.refresh(token)
         assert isinstance(outcome, TokenTheftDetected)
         assert (outcome.kind, outcome.clear_tokens) == (kind, True)
-        assert isinstance(engine.events[-1], TheftDetected)
+        assert engine.events[-1] == TheftDetected(
+            handle=outcome.handle,
+            user_id="ada",
+            tenant_id="public",
+            kind=kind,
+            generation=tokens.index(token),
+            at=engine.now,
+        )
         # Both holders are out: the newest token is worth nothing now.
         dead = engine.refresh(tokens[-1])
         assert isinstance(dead, Unauthorised)
@@ -157,6 +165,19 @@ def test_an_access_token_never_outlives_the_absolute_end(engine: Any) -> None:
     assert after.access.expires_at == session.payload["iat"] * 1000 + 10 * MINUTE
 
 
+def test_one_candidate_is_as_a_refresh_of_it(engine: Any) -> None:
+    token = engine.login().refresh_token
+    given: dict[str, Any] = {
+        "policy": engine.policy,
+        "now": engine.now,
+        "entropy": engine.entropy(),
+        "anti_csrf_token": "guard",
+        "check_anti_csrf": False,
+    }
+    assert refresh_with_one_of((token,), **given) == refresh_session(token, **given)
+    assert refresh_with_one_of(("x", token), **given) == refresh_session(token, **given)
+
+
 def test_a_lost_race_is_judged_again(engine: Any) -> None:
     session = engine.login()
     slow: Step[Session] = refresh_session(
@@ -178,7 +199,7 @@ def test_a_lost_race_is_judged_again(engine: Any) -> None:
     assert isinstance(gone.state, Unauthorised)
 
 
-def test_a_replay_of_a_session_that_is_revoked_meanwhile(engine: Any) -> None:
+def test_a_replay_tells_what_the_store_holds_by_then(engine: Any) -> None:
     session = engine.login()
     refreshed(engine, session.refresh_token)
     step: Step[Session] = refresh_session(
@@ -188,6 +209,9 @@ def test_a_replay_of_a_session_that_is_revoked_meanwhile(engine: Any) -> None:
     step = step.resume(engine.world.load(session.handle))
     assert isinstance(step, Ask)
     assert isinstance(step.effect, Regenerate)
+    merged = step.resume(Regenerated({"plan": "pro"}, "a.new.token")).state
+    assert isinstance(merged, Session)
+    assert (merged.payload["plan"], merged.access_token) == ("pro", "a.new.token")
     end = step.resume(Missing())
     assert isinstance(end.state, Unauthorised)
     assert end.state.reason is Reason.SESSION_GONE

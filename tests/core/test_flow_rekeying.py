@@ -23,6 +23,7 @@ from counterfoil import (
     Revoked,
     Rotate,
     Rotated,
+    Secret,
     Session,
     SessionCreated,
     SessionRecord,
@@ -33,11 +34,12 @@ from counterfoil import (
     Transfer,
     Unauthorised,
     attach_to_request_response,
+    create_session,
     freeze_object,
     play,
     rekey_session,
 )
-from counterfoil.core.examples import example_record, example_session
+from counterfoil.core.examples import example_policy, example_record, example_session
 
 NOW = 1_700_000_100_000
 ENTROPY = b"\x07" * 32
@@ -97,6 +99,61 @@ def test_a_session_goes_on_under_another_name_and_other_secrets() -> None:
     )
 
 
+ROTATED = attrs.evolve(
+    OLD,
+    version=7,
+    generation=3,
+    previous_digest=b"p" * 32,
+    current_digest=b"c" * 32,
+    salt=b"s" * 32,
+    rotated_at=NOW - 50_000,
+    anti_csrf_token=Secret("guard"),
+    payload=freeze_object({"plan": "pro"}),
+    data=freeze_object({"cart": [1]}),
+)
+
+
+@pytest.mark.parametrize("old", [OLD, ROTATED, attrs.evolve(ROTATED, anti_csrf_token=None)])
+def test_only_the_secrets_and_their_history_are_new(old: SessionRecord) -> None:
+    step = resumed(rekey_session(example_session(), now=NOW, entropy=ENTROPY), old)
+    born = asked(step, Establish).record
+    created = create_session("ada", policy=example_policy(), now=NOW, entropy=ENTROPY)
+    fresh = asked(created, Establish).record
+    assert born == attrs.evolve(
+        old,
+        version=0,
+        generation=0,
+        previous_digest=None,
+        salt=None,
+        rotated_at=NOW,
+        handle=fresh.handle,
+        current_digest=fresh.current_digest,
+        mac_key=fresh.mac_key,
+        anti_csrf_token=born.anti_csrf_token,
+    )
+    assert (born.anti_csrf_token is None) is (old.anti_csrf_token is None)
+    assert born.anti_csrf_token is None or born.anti_csrf_token != old.anti_csrf_token
+
+    retired = asked(resumed(step, Established("new.access.token")), Rotate).record
+    assert retired == attrs.evolve(
+        old,
+        version=old.version + 1,
+        previous_digest=None,
+        absolute_expires_at=NOW + 60_000,
+        current_digest=retired.current_digest,
+        mac_key=retired.mac_key,
+    )
+    secrets = {retired.current_digest, retired.mac_key, born.current_digest, born.mac_key,
+               old.current_digest, old.mac_key}  # fmt: skip
+    assert [len(secret) for secret in secrets] == [32] * 6
+
+
+@pytest.mark.parametrize("name", ["user_id", "recipe_user_id"])
+def test_an_id_that_can_not_be_is_told_by_its_name(name: str) -> None:
+    with pytest.raises(InvalidInput, match=f"^{name} must have 1 to 256 characters, not 257"):
+        begun(**{name: "a" * 257})
+
+
 def test_a_guest_becomes_a_user_with_a_lifetime_of_its_own() -> None:
     lifetime = Lifetime(idle=timedelta(hours=1), absolute=timedelta(hours=8))
     _, born = begun(user_id="ada", lifetime=lifetime)
@@ -108,6 +165,8 @@ def test_a_guest_becomes_a_user_with_a_lifetime_of_its_own() -> None:
             begun(**wrong)
     assert born.absolute_expires_at == NOW + 8 * 3_600_000
     assert born.idle_lifetime == 3_600_000
+    _, brief = begun(lifetime=attrs.evolve(lifetime, access=timedelta(minutes=1)))
+    assert brief.access_lifetime == 60_000
 
 
 def test_the_new_tokens_go_where_the_old_ones_went() -> None:
@@ -129,6 +188,7 @@ def test_what_was_merged_meanwhile_is_carried_over() -> None:
     step = resumed(step, Stale(merged))
     carried = asked(step, Rotate)
     assert (carried.record.handle, carried.expected_version) == (born.handle, 0)
+    assert carried.record.version == 1
     assert carried.record.payload == {"plan": "pro"}
 
     step = resumed(step, Rotated("newer.access.token"))

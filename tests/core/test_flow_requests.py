@@ -1,6 +1,7 @@
 """Sessions of a request: which tokens count, what is checked, and the response by header."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -8,18 +9,24 @@ import pytest
 
 from counterfoil import (
     AppendHeader,
+    Ask,
     ClaimFailure,
+    ClaimFetched,
+    FetchClaim,
     FrozenDict,
     InvalidClaims,
     InvalidInput,
+    Lifetime,
     MemoryStore,
     Missing,
     Policy,
+    PrimitiveClaim,
     Reason,
     Rejection,
     RemoveHeader,
     RequestFacts,
     Session,
+    SessionsRevoked,
     SetCookie,
     SetHeader,
     Theft,
@@ -28,6 +35,7 @@ from counterfoil import (
     TryRefreshToken,
     Unauthorised,
     answer,
+    create_session,
     create_session_in_request,
     get_session_from_request,
     refresh_session_in_request,
@@ -338,6 +346,31 @@ def test_a_refresh_by_header_clears_the_cookies_of_another_mode(site: Site) -> N
     ]
 
 
+def test_a_login_in_a_request_is_a_login(engine: Any) -> None:
+    given: dict[str, Any] = {
+        "policy": engine.policy,
+        "now": engine.now,
+        "entropy": engine.entropy(),
+        "payload": {"plan": "pro"},
+        "data": {"cart": [1]},
+        "tenant_id": "acme",
+        "recipe_user_id": "ada@mail",
+        "lifetime": Lifetime(idle=timedelta(days=60)),
+        "claims": [],
+    }
+    request = RequestFacts("POST", [COOKIE_MODE, SITE])
+    fetching: dict[str, Any] = {**given, "claims": [PrimitiveClaim("plan")]}
+    for options in (given, fetching):
+        alone = create_session("ada", **options)
+        sent = create_session_in_request(request, "ada", verify=engine.verify, **options)
+        assert isinstance(sent, Ask)
+        assert sent.effects == alone.effects
+        if isinstance(sent.effect, FetchClaim):
+            assert isinstance(alone, Ask)
+            reply = ClaimFetched("pro")
+            assert sent.resume(reply).effects == alone.resume(reply).effects
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
 def test_refreshing_and_signing_out_are_posts(site: Site, method: str) -> None:
     session = site.login()
@@ -373,6 +406,50 @@ def test_via_token_a_refresh_must_show_the_sessions_token(engine_with: Callable[
     assert isinstance(site.refresh(by_header(in_header_mode.refresh_token, "POST")), SessionValue)
 
 
+@pytest.mark.parametrize("other", ["garbage", "a.b.c", "x" * 116])
+def test_a_bearer_token_that_is_no_refresh_token_hides_no_cookie(site: Site, other: str) -> None:
+    session = site.login(COOKIE_MODE)
+    headers = (SITE, ("Authorization", f"Bearer {other}"))
+    after = site.refresh(refresh_by_cookie(session.refresh_token, headers=headers))
+    assert isinstance(after, SessionValue)
+    assert after.handle == session.handle
+
+
+def test_via_token_a_request_by_cookie_must_show_the_sessions_token(
+    engine_with: Callable[..., Any],
+) -> None:
+    site = Site(engine_with(anti_csrf="VIA_TOKEN"))
+    session, other = site.login(COOKIE_MODE), site.login(COOKIE_MODE)
+    for guard in (session, other):
+        found = site.get(by_cookie(session, "POST", ("anti-csrf", guard.anti_csrf_token)))
+        if guard is session:
+            assert isinstance(found, SessionValue)
+            assert found.handle == session.handle
+        else:
+            assert found == TryRefreshToken(Reason.CSRF, session.handle)
+    assert site.get(by_cookie(session, "POST")) == TryRefreshToken(Reason.CSRF, session.handle)
+
+
+@pytest.mark.parametrize("copies", [1, 2, 3])
+def test_where_an_older_domain_is_known_several_cookies_ask_for_a_refresh(
+    engine_with: Callable[..., Any], copies: int
+) -> None:
+    site = Site(engine_with(older_cookie_domain="example.com"))
+    session = site.login(COOKIE_MODE)
+    tokens = [session.access_token, *("older" + "s" * n for n in range(1, copies))]
+    pairs = "; ".join(f"sAccessToken={token}" for token in tokens)
+    found = site.get(RequestFacts("GET", [("Cookie", pairs)]))
+    if copies == 1:
+        assert isinstance(found, SessionValue)
+    else:
+        assert found == TryRefreshToken(Reason.DUPLICATE_COOKIES)
+
+
+def test_that_nobody_is_logged_in_is_no_more_to_be_shared_than_a_session(site: Site) -> None:
+    assert site.get(RequestFacts("GET"), required=False) is None
+    assert site.response == PRIVATE
+
+
 def test_a_refused_refresh_clears_what_the_client_has(site: Site) -> None:
     assert site.refresh(RequestFacts("POST")) == Unauthorised(Reason.NO_TOKEN, clear_tokens=True)
     assert site.response == [*PRIVATE, *OVER]
@@ -402,9 +479,28 @@ def test_of_several_refresh_cookies_the_current_one_is_used(site: Site) -> None:
     assert not any(isinstance(e, SetCookie) and e.value == "" for e in site.response)
     outcome = site.refresh(refresh_by_cookie(first, second))
     assert isinstance(outcome, TokenTheftDetected)
+    assert outcome.kind is Theft.STALE  # the first's
     assert site.refresh(refresh_by_cookie("x", "y")).reason is Reason.NOT_OURS
     gone = site.refresh(refresh_by_cookie(first, third))
     assert gone.reason is Reason.SESSION_GONE
+
+
+@pytest.mark.parametrize("over", ["expired", "revoked"])
+def test_a_refresh_cookie_of_a_session_that_is_over_does_not_hide_the_current_one(
+    site: Site, over: str
+) -> None:
+    engine = site.engine
+    old = site.login(COOKIE_MODE)
+    if over == "revoked":
+        engine.run(revoke_multiple_sessions([old.handle], now=engine.now))
+    else:
+        engine.now += 60_000
+    current = site.login(COOKIE_MODE)
+    if over == "expired":
+        engine.now = old.refresh_expires_at
+    after = site.refresh(refresh_by_cookie(old.refresh_token, current.refresh_token))
+    assert isinstance(after, SessionValue)
+    assert after.handle == current.handle
 
 
 def test_a_refresh_clears_the_older_domain_and_keeps_the_session(
@@ -419,6 +515,24 @@ def test_a_refresh_clears_the_older_domain_and_keeps_the_session(
     ]
 
 
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("name", ["sAccessToken", "sRefreshToken"])
+@pytest.mark.parametrize("copies", [0, 1, 2])
+def test_a_refresh_clears_what_is_left_over_and_no_more(
+    engine_with: Callable[..., Any], legacy: bool, name: str, copies: int
+) -> None:
+    site = Site(engine_with(older_cookie_domain="example.com"))
+    session = site.login(COOKIE_MODE)
+    held = [f"{name}=older{n}" for n in range(copies)] + ["sIdRefreshToken=x"] * legacy
+    if name == "sRefreshToken" and copies:
+        held.pop(0)
+    cookies = ("Cookie", "; ".join([f"sRefreshToken={session.refresh_token}", *held]))
+    assert isinstance(site.refresh(RequestFacts("POST", [cookies, SITE])), SessionValue)
+    gone = [e for e in site.response if isinstance(e, SetCookie) and not e.value]
+    older = [attrs.evolve(one, domain="example.com") for one in CLEARED_COOKIES]
+    assert gone == older * (copies > 1) + [cleared("sIdRefreshToken")] * legacy
+
+
 @pytest.mark.parametrize("mode", list(Transfer))
 def test_signing_out(site: Site, mode: Transfer) -> None:
     session = site.login(("st-auth-mode", mode))
@@ -426,6 +540,8 @@ def test_signing_out(site: Site, mode: Transfer) -> None:
     if mode is Transfer.COOKIE:
         request = by_cookie(session, "POST", SITE)
     assert site.sign_out(request) is True
+    gone_now = SessionsRevoked(handles=(session.handle,), at=site.engine.now)
+    assert site.engine.events[-1] == gone_now
     gone = CLEARED_COOKIES if mode is Transfer.COOKIE else CLEARED_HEADERS
     assert site.response == [*PRIVATE, *gone, *OVER]
     assert site.engine.world.load(session.handle) == Missing()

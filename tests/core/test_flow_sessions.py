@@ -1,5 +1,6 @@
 """Creating, verifying, reading and ending sessions."""
 
+import re
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,7 +23,6 @@ from counterfoil import (
     Reason,
     RefreshToken,
     Rejection,
-    RequestRejected,
     ReservedClaim,
     Secret,
     Session,
@@ -64,9 +64,8 @@ def reason_of(engine: Any, token: str | None, **options: Any) -> Reason | None:
     step = get_session(token, policy=engine.policy, verify=engine.verify, now=engine.now, **options)
     outcome = engine.outcome(step)
     if isinstance(outcome, Unauthorised | TryRefreshToken):
-        assert engine.events[-1] == RequestRejected(
-            reason=outcome.reason, at=engine.now, handle=outcome.handle
-        )
+        verified = engine.verify(token) if token else None
+        assert outcome.handle == getattr(verified, "handle", None)
         return outcome.reason
     assert not isinstance(outcome, Rejection)
     return None
@@ -162,8 +161,12 @@ def test_entropy_that_was_used_before_is_told(engine: Any) -> None:
         return create_session("ada", policy=engine.policy, now=engine.now, entropy=bytes(32))
 
     engine.run(step())
-    with pytest.raises(InvalidInput, match="entropy was used before"):
+    with pytest.raises(InvalidInput) as problem:
         engine.run(step())
+    assert str(problem.value) == (
+        "the new session's handle is taken: this entropy was used before. "
+        "Pass fresh bytes from secrets.token_bytes(32) to each call."
+    )
     assert isinstance(step().resume(Established("token")).state, Session)
     with pytest.raises(InvalidInput):
         step().resume(HandleTaken())
@@ -219,6 +222,7 @@ def test_the_anti_csrf_token_must_be_the_sessions(engine_with: Callable[..., Any
         assert reason_of(engine, token, anti_csrf_token=wrong) is Reason.CSRF
     assert reason_of(engine, token, check_anti_csrf=False) is None
     assert engine.login(anti_csrf=False).anti_csrf_token is None
+    assert re.fullmatch("[A-Za-z0-9_-]{32}", guard)
 
 
 def test_the_store_is_asked_where_it_must_be_now(engine: Any) -> None:
@@ -340,6 +344,7 @@ def test_revoking_others_all_and_several(engine: Any) -> None:
     first, second, third = (session.handle for session in sessions)
     now = engine.now
     assert engine.run(revoke_other_sessions(sessions[0], now=now)) == (second,)
+    assert engine.events[-1] == SessionsRevoked(handles=(second,), at=now)
     assert engine.run(revoke_other_sessions(sessions[0], now=now, all_tenants=True)) == (third,)
     assert engine.run(revoke_multiple_sessions([first, "nobody's"], now=now)) == (first,)
     assert engine.run(revoke_all_sessions_for_user("ada", now=now)) == ()
@@ -366,19 +371,35 @@ def test_an_access_token_that_is_no_text_is_refused(engine: Any) -> None:
 
 
 def test_a_lifetime_beyond_the_policys_longest_is_refused(engine: Any) -> None:
-    long = Lifetime(access=timedelta(days=2))
-    for wrong in (long, timedelta(days=2)):
-        with pytest.raises(InvalidInput, match="lifetime"):
-            engine.login(lifetime=wrong)
+    longest = engine.policy.longest_access_lifetime
+    engine.login(lifetime=Lifetime(access=longest))
+    with pytest.raises(InvalidInput, match=r"lifetime\.access of 1 day, 0:00:01 is longer than"):
+        engine.login(lifetime=Lifetime(access=longest + timedelta(seconds=1)))
+    with pytest.raises(InvalidInput, match="must be a Lifetime, not timedelta"):
+        engine.login(lifetime=longest)
 
 
 def test_one_handle_is_not_several(engine: Any) -> None:
     session = engine.login()
-    with pytest.raises(InvalidInput, match=r"write \[handle\]"):
+    told = r"^handles must be several handles, not one str: write \[handle\]\.$"
+    with pytest.raises(InvalidInput, match=told):
         revoke_multiple_sessions(session.handle, now=engine.now)
 
 
-def test_an_id_that_crowds_the_token_is_refused(engine: Any) -> None:
-    engine.login("a" * 256)
-    with pytest.raises(InvalidInput, match="1 to 256 characters, not 257"):
-        engine.login("a" * 257)
+@pytest.mark.parametrize("name", ["user_id", "recipe_user_id", "tenant_id"])
+def test_an_id_that_can_not_be_is_refused_by_its_name(engine: Any, name: str) -> None:
+    def login(value: Any) -> Session:
+        session: Session = engine.login(**{"user_id": "ada", name: value})
+        return session
+
+    assert getattr(login("a" * 256), name) == "a" * 256
+    with pytest.raises(InvalidInput) as problem:
+        login("a" * 257)
+    assert str(problem.value) == (
+        f"{name} must have 1 to 256 characters, not 257: it is in every access token."
+    )
+    with pytest.raises(InvalidInput, match=f"^{name} must be a str, not int"):
+        login(7)
+    with pytest.raises(NotJson) as no_text:
+        login("\ud800")
+    assert no_text.value.path == name

@@ -169,8 +169,10 @@ def test_a_header_says_strings(member: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "kid", ["", "k", "../../etc/passwd", "' OR 1=1 --", OURS.kid[:-1], "k" * 128]
-)
+    "kid",
+    ["", "k", "../../etc/passwd", "' OR 1=1 --", "k" * 128,
+     pytest.param(OURS.kid[:-1], id="all but its end")],
+)  # fmt: skip
 def test_a_kid_is_an_index_and_no_more(kid: str) -> None:
     assert VERIFY(signed(header={**HEADER, "kid": kid})) == UNKNOWN_KEY
     assert VERIFY(signed(header={**HEADER, "kid": "k" * 129})) == NOT_OURS
@@ -309,6 +311,23 @@ def test_sizes_have_limits() -> None:
     assert VERIFY(with_claims(deep=json.loads("[" * 40 + "]" * 40))) == NOT_OURS
 
 
+def padded(content: dict[str, Any], size: int) -> dict[str, Any]:
+    """The content with a note, so that it is this many bytes of JSON."""
+    return {**content, "note": "n" * (size - len(json.dumps({**content, "note": ""})))}
+
+
+def test_what_is_as_large_as_may_be_is_taken() -> None:
+    assert isinstance(VERIFY(signed(header=padded(HEADER, 768))), AccessToken)
+    assert VERIFY(signed(header=padded(HEADER, 769))) == NOT_OURS
+
+    header, others = padded(HEADER, 300), 400 + len("..") + 86
+    size = (MAX_TOKEN_CHARACTERS - others) * 3 // 4
+    largest = signed(padded(dict(CLAIMS), size), header)
+    assert len(largest) == MAX_TOKEN_CHARACTERS
+    assert isinstance(VERIFY(largest), AccessToken)
+    assert VERIFY(signed(padded(dict(CLAIMS), size + 1), header)) == NOT_OURS
+
+
 @given(st.text() | st.from_regex(r"[\w-]{0,60}\.[\w-]{0,60}\.[\w-]{0,60}", fullmatch=True))
 def test_any_text_gives_an_answer(text: str) -> None:
     assert VERIFY(text) == NOT_OURS
@@ -354,8 +373,12 @@ def test_a_key_is_one_of_its_algorithm_when_the_set_is_built(kind: str, algorith
     if (kind, algorithm) in FITTING:
         assert KeySet((key,)).keys == (key,)
         return
-    with pytest.raises(InvalidInput, match=f"the key 'k' isn't one of {algorithm}: give the DER"):
+    with pytest.raises(InvalidInput) as problem:
         KeySet((OURS, key))
+    assert str(problem.value) == (
+        f"the key 'k' isn't one of {algorithm}: give the DER of a public key on Ed25519 (EdDSA) "
+        "or P-256 (ES256), or of an RSA one (RS256)."
+    )
 
 
 def test_a_private_key_is_no_public_one() -> None:

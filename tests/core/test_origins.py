@@ -89,6 +89,7 @@ def test_scheme_host_and_port_come_back(scheme: str, host: str, port: int) -> No
         ("http://127.0.0.1:1", "http://127.0.0.1:2", True),
         ("http://[::1]:1", "http://[::1]:2", True),
         ("http://10.1.2.3", "http://9.1.2.3", False),
+        ("http://10.1.2.3", "http://1.2.3", False),
         ("http://intranet", "http://other", False),
         ("http://a.intranet", "http://b.intranet", False),
     ],

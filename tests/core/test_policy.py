@@ -20,6 +20,7 @@ from counterfoil import (
     SameSuccessor,
     Transfer,
 )
+from counterfoil.core.settings import an_instance_of, one_of
 
 API = "https://api.example.com"
 DAY = timedelta(days=1)
@@ -83,7 +84,12 @@ def test_cookies_and_the_check_follow_from_the_origins(
 
 @pytest.mark.parametrize(
     ("base_path", "refresh"),
-    [("/", "/session/refresh"), ("/a/b", "/a/b/session/refresh"), ("/a/", "/a/session/refresh")],
+    [
+        ("/", "/session/refresh"),
+        ("/a/b", "/a/b/session/refresh"),
+        ("/a/", "/a/session/refresh"),
+        ("/X", "/X/session/refresh"),
+    ],
 )
 def test_the_refresh_route_is_below_the_base_path(base_path: str, refresh: str) -> None:
     policy = Policy(API, base_path=base_path)
@@ -160,7 +166,8 @@ def test_a_duration_has_its_unit_and_is_above_zero(field: str, value: Any, probl
     "origin",
     ["", "api.example.com", "ftp://api.example.com", "https://api.example.com/path", "null",
      "https://u@a.com", "https://a.com?q", 7, None, b"https://api.example.com",
-     Origin(scheme="https", host="a b"), Origin(scheme="gopher", host="a.com")],
+     Origin(scheme="https", host="a b"), Origin(scheme="gopher", host="a.com"),
+     Exception("https://api.example.com")],
 )  # fmt: skip
 def test_an_origin_is_scheme_host_and_port(origin: Any) -> None:
     assert refused(origin).startswith(f"api_origin: {origin!r} is no origin; write scheme, host")
@@ -217,6 +224,8 @@ def test_jitter_is_a_share(share: float) -> None:
 @pytest.mark.parametrize("status", [-1, 0, 200, 302, 399, 600])
 def test_a_rejection_is_an_http_error(field: str, status: int) -> None:
     assert refused(**{field: status}) == f"{field}: {status} is not an HTTP error status."
+    for least_or_most in (400, 599):
+        assert getattr(built(**{field: least_or_most}), field) == least_or_most
     assert getattr(built(API, **{field: 499}), field) == 499
 
 
@@ -403,6 +412,19 @@ def test_an_access_token_outlives_no_retired_key() -> None:
     problem = refused(lifetime=lifetime, longest_access_lifetime=timedelta(minutes=59))
     assert problem == "lifetime.access: is longer than longest_access_lifetime."
     assert Policy(API, lifetime=lifetime, longest_access_lifetime=hour).lifetime.access == hour
+
+
+def test_what_a_validator_accepts_is_what_it_was_told() -> None:
+    @attrs.frozen
+    class Setting:
+        word: Any = attrs.field(default="a", validator=one_of("a", "b"))
+        kind: Any = attrs.field(default="", validator=an_instance_of(str, bytes))
+
+    assert Setting("b", b"").word == "b"
+    with pytest.raises(InvalidPolicy, match=r"word: 'c' is none of a, b\."):
+        Setting("c")
+    with pytest.raises(InvalidPolicy, match=r"kind: must be of type str or bytes, not int\."):
+        Setting(kind=7)
 
 
 # --- what works --------------------------------------------------------------------------------

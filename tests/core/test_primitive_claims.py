@@ -156,6 +156,27 @@ def test_has_value_is_the_equality_of_json(one: Any, other: Any) -> None:
     assert (failure is None) is same
 
 
+@given(PRIMITIVES)
+def test_a_boolean_claim_is_true_or_false_and_nothing_else(value: Any) -> None:
+    payload = MFA.patch(value, now=NOW)
+    assert (MFA.is_true().failure(payload, now=NOW) is None) is (value is True)
+    assert (MFA.is_false().failure(payload, now=NOW) is None) is (value is False)
+
+
+@given(PRIMITIVES)
+def test_what_was_expected_is_told_as_it_was_asked_for(value: Any) -> None:
+    having, lacking = ROLES.patch([value], now=NOW), ROLES.patch([], now=NOW)
+    for one, many, payload, name in (
+        (ROLES.includes(value), ROLES.includes_all([value]), lacking, "expectedToInclude"),
+        (ROLES.excludes(value), ROLES.excludes_all([value]), having, "expectedToNotInclude"),
+    ):
+        told_one, told_many = (v.failure(payload, now=NOW) for v in (one, many))
+        assert told_one is not None
+        assert told_many is not None
+        assert told_one[name] == value
+        assert told_many[name] == (value,)
+
+
 @given(LISTS, LISTS, PRIMITIVES)
 def test_the_array_validators_agree_with_each_other(have: Any, want: Any, one: Any) -> None:
     payload = ROLES.patch(have, now=NOW)
@@ -174,8 +195,9 @@ def test_the_array_validators_agree_with_each_other(have: Any, want: Any, one: A
 @pytest.mark.parametrize("values", ["admin", {"admin": True}, 7, None])
 def test_a_string_is_no_list_of_its_letters(values: Any) -> None:
     for method in (ROLES.includes_all, ROLES.includes_any, ROLES.excludes_all):
+        kind = type(values).__name__
         with pytest.raises(
-            InvalidInput, match=r"expected must be a list of values.* write \[value"
+            InvalidInput, match=rf"expected must be a list of values, not {kind}; write \[value"
         ):
             method(values)
 

@@ -1,13 +1,14 @@
 """Request facts: what is read of an HTTP request, and that nothing in one can break the reading."""
 
 import pickle
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterfoil import Policy, RequestFacts, Secret, Transfer
+from counterfoil import InvalidInput, Policy, RequestFacts, Secret, Transfer
 from counterfoil.core.request import bearer_token, used_transfers, wanted_transfer
 from counterfoil.core.strategies import request_facts
 
@@ -35,6 +36,13 @@ def test_methods_that_change_nothing(method: str) -> None:
 )
 def test_every_other_method_may_change_something(method: str) -> None:
     assert not RequestFacts(method).is_safe
+
+
+@pytest.mark.parametrize("pair", [("x", 7), (7, "x"), ("x", None)])
+def test_a_header_that_is_no_text_is_refused(pair: Any) -> None:
+    kind = type(next(part for part in pair if part != "x")).__name__
+    with pytest.raises(InvalidInput, match=f"^a header's name or value must be a str, not {kind}"):
+        RequestFacts("GET", [pair])
 
 
 def test_headers_are_found_in_any_case_and_joined() -> None:

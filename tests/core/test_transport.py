@@ -136,6 +136,11 @@ def test_clearing_repeats_all_that_names_a_cookie(kind: str) -> None:
     assert [attrs.evolve(e, value="", expires=0, max_age=0) for e in made] == cleared
 
 
+def test_what_a_cookie_may_not_hold_is_escaped() -> None:
+    cookie = attrs.evolve(clear_cookie(PLAIN, "a"), value="b/c;d é")
+    assert set_cookie_line(cookie).startswith("a=b%2Fc%3Bd%20%C3%A9; Path=/; ")
+
+
 # --- headers -----------------------------------------------------------------------------------
 
 

@@ -279,8 +279,12 @@ def test_two_types_of_one_name_are_refused() -> None:
     [({}, "dict"), ([], "list"), (object(), "object"), (float("nan"), "float"), ({1}, "set")],
 )
 def test_what_a_journal_cannot_hold_is_refused_when_it_is_written(reply: Any, kind: str) -> None:
-    with pytest.raises(InvalidInput, match=f"can't hold this {kind}; it holds attrs values"):
+    with pytest.raises(InvalidInput) as problem:
         Journal((Entry(Load("h"), reply),)).to_json()
+    assert str(problem.value) == (
+        f"a journal can't hold this {kind}; it holds attrs values, enums, tuples, FrozenDict, "
+        "Secret, str, bytes, int, finite float, bool and None"
+    )
 
 
 def entries(*members: Any, version: object = 1) -> str:
@@ -313,16 +317,18 @@ def asking(effect: Any) -> str:
         (asking({"Nothing": {}}), "unknown type 'Nothing' with a body of type dict; give"),
         (asking({"$secret": 1}), "unknown type '$secret' with a body of type int"),
         (asking({"$object": []}), "unknown type '$object' with a body of type list"),
-        (asking({"$bytes": "é"}), "$bytes is not base64"),
+        (asking({"$bytes": "é"}), "entry 2 of the journal: $bytes is not base64"),
         (asking({"$bytes": "abc"}), "$bytes is not base64"),
         (asking({"$bytes": "Y!Q=="}), "$bytes is not base64"),
         (asking({"Theft": "recent"}), "Theft has no such member"),
         (asking({"Theft": ["RECENT"]}), "Theft has no such member"),
         (asking({"Load": {}}), "Load has the fields (handle), but these are others"),
         (asking({"Load": {"handle": "h", "x": 1}}), "Load has the fields (handle), but"),
+        (asking({"ListSessions": {}}), "ListSessions has the fields (user_id, tenant_id), but"),
         (asking({"Load": None}), "Load has the fields (handle), but these are others"),
         (asking({"Revoke": {"handles": 5}}), "Revoke refuses its fields (TypeError)"),
         (asking({"$object": {"a": {"$bytes": ""}}}), "value.a is of type bytes"),
+        (asking({"$object": {"a": {"Missing": {}}}}), "value.a is of type Missing"),
         (
             entries(json.loads("[" * 600 + "]" * 600)),
             "entry 1 of the journal is nested too deeply",

@@ -110,7 +110,8 @@ def test_subclasses_become_the_plain_type_except_a_secret() -> None:
     frozen = freeze_object({"colour": Colour.RED, "level": Level.HIGH, "token": Secret("t")})
     assert [type(value) for value in frozen.values()] == [str, int, Secret]
     assert freeze(True) is True
-    assert type(cast("dict[str, object]", thaw(frozen))["token"]) is str
+    thawed = cast("dict[str, object]", thaw(frozen))
+    assert (thawed["token"], type(thawed["token"])) == ("t", str)
 
 
 def _nested(levels: int) -> object:
@@ -160,7 +161,8 @@ def test_nesting_is_allowed_up_to_the_limit() -> None:
 
 @pytest.mark.parametrize("value", [["a"], "a", None, 1])
 def test_an_object_must_be_a_mapping(value: object) -> None:
-    with pytest.raises(NotJson, match="payload must be a mapping with string keys, not"):
+    kind = type(value).__name__
+    with pytest.raises(NotJson, match=f"payload must be a mapping with string keys, not {kind}"):
         freeze_object(value, "payload")
 
 

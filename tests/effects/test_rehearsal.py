@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from counterfoil.effects import (
@@ -123,7 +123,15 @@ WRITES: st.SearchStrategy[StoreEffect] = st.one_of(
 OWNERS = st.dictionaries(HANDLES, st.tuples(USERS, TENANTS, OBJECTS, st.integers(0, 2)))
 
 
+ONE = {"h1": ("ada", "public", FrozenDict(), 0)}
+
+
 @given(OWNERS, WRITES)
+@example(ONE, ReplaceData("h1", {}))
+@example(ONE, ReplaceData("h2", {}))
+@example(ONE, Revoke(("h2", "h1", "h1")))
+@example(ONE, RevokeUser("ada"))
+@example(ONE, RevokeUser("ada", keep=("h1",)))
 def test_the_prediction_is_what_the_run_then_gives(
     make_record: MakeRecord,
     make_backend: MakeBackend,

@@ -67,12 +67,12 @@ class Add:
 
 @attrs.frozen
 class AskMore:
-    """Asks with the state, and adds the reply."""
+    """Asks with the state, which is there to see, and adds the reply."""
 
     add: int
 
     def __call__(self, state: int) -> Step[int]:
-        return Ping(state).then(AfterPing(self.add))
+        return Ping(state).then(AfterPing(self.add), state=state)
 
 
 @attrs.frozen
@@ -170,6 +170,23 @@ def test_equal_inputs_give_equal_steps(step: Step[int], after: Any) -> None:
     assert step.then(after) == twin[0].then(twin[1])
     assert step.always(Recover(after)) == twin[0].always(Recover(twin[1]))
     assert repr(twin) == repr((step, after))
+
+
+@given(STEPS, AFTERS)
+def test_while_a_step_waits_nothing_is_known_of_what_follows_it(
+    step: Step[int], after: Any
+) -> None:
+    if isinstance(step, Ask):
+        assert step.then(after).state is PENDING
+        assert step.always(Recover(after)).state is PENDING
+
+
+@given(NUMBERS, TOLD, AFTERS)
+def test_what_was_told_before_hides_no_state(
+    number: int, told: tuple[Effect[None], ...], after: Any
+) -> None:
+    assert Done(number, told).then(after).state == after(number).state
+    assert Done(number, told).always(after).state == after(number).state
 
 
 @given(NUMBERS, AFTERS)
