@@ -16,6 +16,7 @@ from counterfoil import (
     Session,
     SessionCreated,
     SessionsRevoked,
+    SingleUse,
     create_session,
 )
 from counterfoil.core.examples import example_policy
@@ -103,7 +104,16 @@ def test_f3_every_rejection_tells_its_reason(make_app: Any) -> None:
     app.now = LOGIN
     app.sessions.revoke_all_sessions_for_user("ada")
     rejects(Reason.SESSION_GONE, session.handle, lambda: app.outcome(get, token, **asking))
-    assert seen == set(Reason)
+    assert seen == set(Reason) - {Reason.SPENT}  # which only another rule says
+
+
+def test_f3_a_rule_of_single_use_tells_what_was_spent(make_app: Any) -> None:
+    app = make_app(rotation=SingleUse())
+    browser = app.browser()
+    session = browser.login()
+    app.sessions.refresh_session(session.refresh_token)
+    told = since(app, browser.refresh)
+    assert told == [RequestRejected(reason=Reason.SPENT, handle=session.handle, at=LOGIN)]
 
 
 def test_f3_with_tokens_a_wrong_one_is_told_by_the_sessions_handle(make_app: Any) -> None:
