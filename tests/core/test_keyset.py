@@ -301,6 +301,21 @@ def test_a_segment_has_no_stray_bits(segment: int) -> None:
     assert VERIFY(".".join(parts)) == (BAD_SIGNATURE if segment == 2 else NOT_OURS)
 
 
+def test_a_signature_may_end_in_any_character() -> None:
+    private = rsa.generate_private_key(65537, 3072)  # 384 bytes: base64 without spare bits
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    keys = LocalKeys.from_pem(pem)
+    verify, left = KeySet(keys.public_keys()), set(ALPHABET)
+    for n in range(2_000):
+        token = keys.sign(FrozenDict({**CLAIMS, "n": n}))
+        if token[-1] in left:
+            assert isinstance(verify(token), AccessToken)
+            left.remove(token[-1])
+        if not left:
+            return
+    pytest.fail(f"no signature ended in one of {left}")  # a chance of 1 in 10**12
+
+
 def test_sizes_have_limits() -> None:
     header = {**HEADER, "note": "n" * 1024}
     assert VERIFY(signed(header=header)) == NOT_OURS

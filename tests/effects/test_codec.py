@@ -235,20 +235,21 @@ class Custom(Effect[Missing]):
     """An effect of an application's own, with all that attrs allows."""
 
     _colour: Colour
-    pins: tuple[str | bytes | Pin, ...] = attrs.field(metadata={"secret": True})
+    pins: tuple[str | bytes | Pin | FrozenDict, ...] = attrs.field(metadata={"secret": True})
     hint: Pin
     size: float = attrs.field(default=0.5, validator=attrs.validators.gt(0))
     derived: int = attrs.field(init=False, default=3)
 
 
 TYPES = (Custom, Colour, Pin)
-PINS = ("1234", b"56", Pin("78"))
+PINS = ("1234", b"56", Pin("78"), FrozenDict({"old": ("901",)}))
 CUSTOM = Journal((Entry(Custom(Colour.RED, PINS, Pin("9")), Missing()),))
 
 
 def test_effects_of_ones_own_come_back_by_their_types() -> None:
     assert Journal.from_json(CUSTOM.to_json(secrets=True), TYPES) == CUSTOM
-    hidden = Custom(Colour.RED, ("****", bytes(2), Pin("**")), Pin("9"))
+    pins = ("****", bytes(2), Pin("**"), FrozenDict({"old": ("***",)}))
+    hidden = Custom(Colour.RED, pins, Pin("9"))
     masked = Journal.from_json(CUSTOM.to_json(), types=TYPES)
     assert masked == Journal((Entry(hidden, Missing()),), masked=True)
 

@@ -26,6 +26,7 @@ from counterfoil.effects import (
     thaw,
     to_json,
 )
+from counterfoil.effects.frozen import MAX_INTEGER_BITS
 
 TEXTS = st.text(max_size=8)
 SCALARS: st.SearchStrategy[Any] = st.one_of(
@@ -138,7 +139,7 @@ def _cycle() -> dict[str, object]:
         ({"a": object()}, "value.a", "is of type object"),
         ({"a": {1: "x"}}, "value.a", "has a key of type int"),
         ({None: "x"}, "value", "has a key of type NoneType"),
-        ({"a": "\ud800"}, "value.a", "half a surrogate pair"),
+        ({"a": "\ud800"}, "value.a", "value.a holds half a surrogate pair, which is no text."),
         ({"\udfff": 1}, "value.'\\udfff'", "half a surrogate pair"),
         (_nested(33), "value" + "[0]" * 32, "nested deeper than 32 levels"),
         (_cycle(), "value" + ".self" * 32, "contains itself"),
@@ -260,5 +261,11 @@ def test_a_patch_deletes_no_key_but_those_that_it_names() -> None:
 
 
 def test_an_integer_that_python_would_not_print_is_refused() -> None:
-    with pytest.raises(NotJson, match=r"payload\.n is an integer too long"):
-        freeze({"n": 1 << 20_000}, "payload")
+    longest = (1 << MAX_INTEGER_BITS) - 1
+    for sign in (1, -1):
+        assert freeze(sign * longest) == sign * longest
+        for far in (1, longest):
+            with pytest.raises(NotJson) as problem:
+                freeze({"n": sign * (longest + far)}, "payload")
+            told = "payload.n is an integer too long for JSON. Use a string."
+            assert str(problem.value) == told

@@ -49,7 +49,7 @@ def main(patterns: list[str]) -> int:
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", "1", *patterns]
     subprocess.run(command, cwd=WORK, check=True)
     for test in sorted(unsteady()):
-        print(f"\n{test}: its name differs from run to run, which mutmut takes for a failure")
+        print(f"\n{test}: not what mutmut ran; does its name differ from run to run?")
         return 1
     mutants = list(judged())
     print("\n".join(table(mutants)))
@@ -102,7 +102,10 @@ def undecorated(source: str) -> str:
 
 
 def unsteady() -> set[str]:
-    """The tests that are not called now what they were called when mutmut ran them."""
+    """The tests that are not called now what they were called when mutmut ran them.
+
+    A test that mutmut doesn't find by its name it takes for one that fails.
+    """
     config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mutmut"]
     selected = config["pytest_add_cli_args_test_selection"]
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *selected]
