@@ -2,13 +2,16 @@
 
 Each is only looked at until one is found that would be answered with new tokens, so that a
 left-over of this very session is not taken for a copy. If none would, the first is presented.
+A token that betrays a copy of *another* session is forgiven by nothing that stands beside it: that
+session ends. Otherwise a thief could try what he stole beside a token of his own, unnoticed.
+What comes after the one that is used is not looked at, and so tells nobody anything.
 """
 
 from __future__ import annotations
 
 import attrs
 
-from ..effects import Effect, Load, Missing, Reason, SessionRecord, Step
+from ..effects import Effect, Load, Missing, Reason, Rejection, SessionRecord, Step
 from .policy import Policy
 from .refreshing import Refresh, prepare_refresh
 from .rejections import Unauthorised
@@ -47,7 +50,7 @@ def refresh_with_one_of(
         case (only,):
             return only.begin()
         case _:
-            return _look_at(candidates, candidates[0])
+            return _look_at(candidates, candidates[0], ())
 
 
 @attrs.frozen
@@ -57,19 +60,42 @@ class AfterCandidate:
     candidate: Refresh
     others: tuple[Refresh, ...]
     first: Refresh
+    thefts: tuple[Refresh, ...]
 
     def __call__(self, record: SessionRecord | Missing) -> Step[Session]:
-        if self.candidate.is_usable(record):
-            return self.candidate.proceed(record)
-        return _look_at(self.others, self.first)
+        candidate = self.candidate
+        if candidate.is_usable(record):
+            return _present(candidate, candidate.proceed(record), self.thefts)
+        is_theft = candidate.betrays_copy(record)
+        thefts = (*self.thefts, candidate) if is_theft else self.thefts
+        return _look_at(self.others, self.first, thefts)
 
 
-def _look_at(candidates: tuple[Refresh, ...], first: Refresh) -> Step[Session]:
+@attrs.frozen
+class GoOn:
+    """Goes on with the candidate that is presented, now that another betrayed its session."""
+
+    step: Step[Session]
+
+    def __call__(self, _: Session | Rejection) -> Step[Session]:
+        return self.step
+
+
+def _look_at(
+    candidates: tuple[Refresh, ...], first: Refresh, thefts: tuple[Refresh, ...]
+) -> Step[Session]:
     if not candidates:
-        return first.begin()
+        return _present(first, first.begin(), thefts)
     candidate, *others = candidates
     load = Load(candidate.presented.handle)
-    return load.then(AfterCandidate(candidate, tuple(others), first))
+    return load.then(AfterCandidate(candidate, tuple(others), first, thefts))
+
+
+def _present(chosen: Refresh, step: Step[Session], thefts: tuple[Refresh, ...]) -> Step[Session]:
+    for theft in reversed(thefts):
+        if theft.presented.handle != chosen.presented.handle:
+            step = theft.begin().always(GoOn(step))
+    return step
 
 
 def left_overs(request: RequestFacts, policy: Policy) -> tuple[Effect[None], ...]:

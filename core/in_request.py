@@ -24,6 +24,7 @@ from .candidates import left_overs, refresh_with_one_of
 from .claims import SessionClaim, Validator
 from .creating import create_session
 from .csrf import may_log_in, passes
+from .entropy import check_now
 from .keyset import Verifier
 from .lifetime import Lifetime
 from .policy import AntiCsrf, Policy, Transfer
@@ -88,12 +89,16 @@ def get_session_from_request(
     method must pass the anti-CSRF check. Ends in the session, or in None if there is no token and
     `required` is false, or in a rejection as `get_session` does.
 
+    Raises:
+        InvalidInput: a time of the wrong kind.
+
     >>> request = RequestFacts("GET", [])
     >>> get_session_from_request(
     ...     request, policy=example_policy(), verify=KeySet(()), now=0, required=False
     ... ).state is None
     True
     """
+    check_now(now)
     found = present(request, policy, verify, now, check_anti_csrf=check_anti_csrf)
     if not isinstance(found, Presented):
         if not required and found == Unauthorised(Reason.NO_TOKEN):

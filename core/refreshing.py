@@ -144,6 +144,12 @@ class Refresh:
             return False
         return self.judge(record) in ANSWERED
 
+    def betrays_copy(self, record: SessionRecord | Missing) -> bool:
+        """Whether the presented token shows that two hold its session."""
+        if isinstance(record, Missing) or self.now >= record.expires_at:
+            return False
+        return isinstance(self.judge(record), Theft)
+
     def proceed(self, record: SessionRecord | Missing) -> Step[Session]:
         """Judge the token by what the store holds, and ask for what follows."""
         if isinstance(record, Missing):

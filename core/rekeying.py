@@ -20,6 +20,7 @@ from ..effects import (
     FrozenDict,
     Load,
     Missing,
+    Reason,
     Revoke,
     Revoked,
     Rotate,
@@ -31,8 +32,10 @@ from ..effects import (
 from .creating import Birth, check_identifier, check_lifetime
 from .entropy import check_entropy, check_now, draw
 from .lifetime import Lifetime, ms
+from .rejections import TryRefreshToken
 from .revoking import announced_revocation
 from .session import Session, gone, tokens_to_response
+from .verifying import is_displaced, rejected
 
 _RETIRED_FOR = 60_000  # ms
 
@@ -54,8 +57,12 @@ def rekey_session(
     it the absolute end stays where it was. The anti-CSRF token is new too.
 
     Ends in the new session, whose tokens go to the response if the old one was attached; or in
-    `Unauthorised` if the old one was revoked meanwhile. Announces `SessionCreated` with
-    `replaces`, and `SessionsRevoked`.
+    `Unauthorised` if the old one was revoked meanwhile, or in `TryRefreshToken` if a fork has
+    displaced its line of tokens: whoever lost that race may be a thief. Announces
+    `SessionCreated` with `replaces`, and `SessionsRevoked`.
+
+    The access token alone opens the way to new refresh tokens here, so do this on a fresh proof of
+    who the user is (a password, a second factor), never on a request's session alone.
 
     Raises:
         InvalidInput: a time, entropy, user id or lifetime that can't be.
@@ -141,6 +148,9 @@ class AfterLoadToRekey:
     def __call__(self, old: SessionRecord | Missing) -> Step[Session]:
         if isinstance(old, Missing) or self.rekey.now >= old.expires_at:
             return gone(self.rekey.session, self.rekey.now)
+        if is_displaced(self.rekey.session.access, old):
+            displaced = TryRefreshToken(Reason.DISPLACED, old.handle)
+            return rejected(displaced, self.rekey.now)
         born = self.rekey.successor(old)
         established = self.rekey.birth(old).establish(born)
         return established.then(AfterBirth(self.rekey, old, born))

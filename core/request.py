@@ -74,12 +74,14 @@ class RequestFacts:
 
     def cookies(self, name: str) -> tuple[str, ...]:
         """The first distinct values of the cookies of this name, percent-decoded, in order."""
+        # Only these two are white space to a browser (RFC 6265bis, 5.6). Were others stripped, a
+        # sibling domain could plant a cookie that we, but no browser, take for a `__Host-` one.
         found = (
-            value.strip()
+            value.strip(" \t")
             for key, line in self.headers
             if key == "cookie"
             for member, _, value in (part.partition("=") for part in line.split(";"))
-            if member.strip() == name
+            if member.strip(" \t") == name
         )
         return tuple(dict.fromkeys(unquote(value) for value in found if value))[:MOST_COOKIES]
 

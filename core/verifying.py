@@ -126,7 +126,7 @@ class AfterLoadToCheck:
                 if self.now >= record.expires_at:
                     over = Unauthorised(Reason.SESSION_EXPIRED, clear_tokens=True, handle=handle)
                     return rejected(over, self.now)
-                if _is_displaced(self.session.access, record):
+                if is_displaced(self.session.access, record):
                     return rejected(TryRefreshToken(Reason.DISPLACED, handle), self.now)
                 return Done(self.session)
             case _:
@@ -155,7 +155,8 @@ def rejected(rejection: Unauthorised | TryRefreshToken, now: int) -> Done[Never]
     return Done(rejection, (Announce(event),))
 
 
-def _is_displaced(access: AccessToken, record: SessionRecord) -> bool:
+def is_displaced(access: AccessToken, record: SessionRecord) -> bool:
+    """Whether a fork has put another line of tokens in the place of the access token's."""
     # A token names the refresh token that it was issued with. The record knows the current and
     # the previous one; a token of neither is of a line that a fork displaced, or so old that a
     # refresh is due anyway.

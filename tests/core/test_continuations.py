@@ -51,6 +51,7 @@ from counterfoil import (
     core,
 )
 from counterfoil.core.access_token import access_token_of, engine_claims
+from counterfoil.core.candidates import refresh_with_one_of
 from counterfoil.core.entropy import draw, new_handle
 from counterfoil.core.examples import example_record, example_session
 from counterfoil.core.keyset import Verification
@@ -98,9 +99,9 @@ REPLIES: dict[type[Any], tuple[Any, ...]] = {
 }
 
 
-def token(generation: int, secret: bytes) -> str:
-    """A refresh token of the example's session."""
-    return mint(handle=RECORD.handle, generation=generation, secret=secret, mac_key=RECORD.mac_key)
+def token(generation: int, secret: bytes, handle: str = RECORD.handle) -> str:
+    """A refresh token of the example's session, or of another with its key."""
+    return mint(handle=handle, generation=generation, secret=secret, mac_key=RECORD.mac_key)
 
 
 def verify(shown: str, /) -> Verification:
@@ -153,6 +154,12 @@ def operations() -> Iterator[Step[Any]]:
     yield core.get_session_from_request(request, verify=verify, check_database=True, **ruled)
     yield core.create_session_in_request(request, "ada", verify=verify, **drawn)
     yield core.refresh_session_in_request(request, **drawn)
+    yield refresh_with_one_of(
+        (token(0, FIRST), token(1, SECOND, BORN)),
+        anti_csrf_token=None,
+        check_anti_csrf=False,
+        **drawn,
+    )
     strict = attrs.evolve(POLICY, clear_site_data=True)
     yield core.sign_out(request, policy=strict, verify=verify, now=NOW)
 
@@ -184,7 +191,7 @@ def check(step: Step[Any]) -> None:
         if isinstance(effect, FetchClaim):
             assert effect in (ASKED, attrs.evolve(ASKED, user_id="eve"), LOGGING_IN)
     if isinstance(step.state, Unauthorised | TryRefreshToken | TokenTheftDetected):
-        assert step.state.handle == RECORD.handle
+        assert step.state.handle in (RECORD.handle, BORN)
     assert hash(step) == hash(pickle.loads(pickle.dumps(step)))  # noqa: S301  # our own bytes
     assert pickle.loads(pickle.dumps(step)) == step  # noqa: S301  # our own bytes
 

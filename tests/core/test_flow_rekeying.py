@@ -32,6 +32,7 @@ from counterfoil import (
     Stale,
     Step,
     Transfer,
+    TryRefreshToken,
     Unauthorised,
     attach_to_request_response,
     create_session,
@@ -103,7 +104,7 @@ ROTATED = attrs.evolve(
     OLD,
     version=7,
     generation=3,
-    previous_digest=b"p" * 32,
+    previous_digest=OLD.current_digest,
     current_digest=b"c" * 32,
     salt=b"s" * 32,
     rotated_at=NOW - 50_000,
@@ -211,6 +212,15 @@ def revoked_meanwhile() -> Done[Any]:
 def test_a_session_that_is_over_is_not_rekeyed(record: SessionRecord | Missing) -> None:
     step = rekey_session(example_session(), now=NOW, entropy=ENTROPY)
     assert play(step, (Load(OLD.handle), record)) == revoked_meanwhile()
+
+
+def test_a_displaced_line_is_not_rekeyed() -> None:
+    forked = attrs.evolve(OLD, current_digest=b"\x01" * 32, previous_digest=b"\x02" * 32)
+    step = rekey_session(example_session(), now=NOW, entropy=ENTROPY)
+    done = play(step, (Load(OLD.handle), forked))
+    assert done.state == TryRefreshToken(Reason.DISPLACED, OLD.handle)
+    event = RequestRejected(reason=Reason.DISPLACED, at=NOW, handle=OLD.handle)
+    assert done.effects == (Announce(event),)
 
 
 def test_a_revocation_of_the_old_session_takes_the_new_one_too() -> None:

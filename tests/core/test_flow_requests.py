@@ -30,6 +30,7 @@ from counterfoil import (
     SetCookie,
     SetHeader,
     Theft,
+    TheftDetected,
     TokenTheftDetected,
     Transfer,
     TryRefreshToken,
@@ -445,6 +446,18 @@ def test_where_an_older_domain_is_known_several_cookies_ask_for_a_refresh(
         assert found == TryRefreshToken(Reason.DUPLICATE_COOKIES)
 
 
+@pytest.mark.parametrize("now", [float("nan"), 1.5, -1, True, None])
+def test_a_request_has_its_time_checked(site: Site, now: Any) -> None:
+    for operation in (get_session_from_request, sign_out):
+        with pytest.raises(InvalidInput, match="milliseconds since the Unix epoch"):
+            operation(
+                by_header("x", "POST"),
+                policy=site.engine.policy,
+                verify=site.engine.verify,
+                now=now,
+            )
+
+
 def test_that_nobody_is_logged_in_is_no_more_to_be_shared_than_a_session(site: Site) -> None:
     assert site.get(RequestFacts("GET"), required=False) is None
     assert site.response == PRIVATE
@@ -483,6 +496,46 @@ def test_of_several_refresh_cookies_the_current_one_is_used(site: Site) -> None:
     assert site.refresh(refresh_by_cookie("x", "y")).reason is Reason.NOT_OURS
     gone = site.refresh(refresh_by_cookie(first, third))
     assert gone.reason is Reason.SESSION_GONE
+
+
+@pytest.mark.parametrize(
+    ("stolen_first", "own_is_good"), [(True, True), (True, False), (False, False)]
+)
+def test_a_copy_of_another_session_is_not_forgiven_beside_ones_own(
+    site: Site, stolen_first: bool, own_is_good: bool
+) -> None:
+    victim = site.login(COOKIE_MODE)
+    second = site.refresh(refresh_by_cookie(victim.refresh_token))
+    site.refresh(refresh_by_cookie(second.refresh_token))
+    own = site.login(COOKIE_MODE)
+    if not own_is_good:
+        site.engine.run(revoke_multiple_sessions([own.handle], now=site.engine.now))
+    shown = [own.refresh_token, "garbage"]
+    shown.insert(0 if stolen_first else 2, victim.refresh_token)
+    outcome = site.refresh(refresh_by_cookie(*shown))
+    if own_is_good:
+        assert outcome.handle == own.handle
+    elif not stolen_first:
+        assert outcome.reason is Reason.SESSION_GONE
+    thefts = [event for event in site.engine.events if isinstance(event, TheftDetected)]
+    assert [theft.handle for theft in thefts] == [victim.handle]
+    assert site.engine.world.load(victim.handle) == Missing()
+
+
+def test_every_copy_of_another_session_is_noticed(site: Site) -> None:
+    stolen = []
+    for _ in range(2):
+        victim = site.login(COOKIE_MODE)
+        second = site.refresh(refresh_by_cookie(victim.refresh_token))
+        site.refresh(refresh_by_cookie(second.refresh_token))
+        stolen.append(victim)
+    own = site.login(COOKIE_MODE)
+    outcome = site.refresh(
+        refresh_by_cookie(*(one.refresh_token for one in stolen), own.refresh_token)
+    )
+    assert outcome.handle == own.handle
+    for victim in stolen:
+        assert site.engine.world.load(victim.handle) == Missing()
 
 
 @pytest.mark.parametrize("over", ["expired", "revoked"])

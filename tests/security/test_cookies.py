@@ -338,6 +338,15 @@ def test_d6_an_unprefixed_twin_is_ignored_where_the_prefix_is_configured(make_ap
         assert app.ask("get_session_from_request", request).handle == session.handle
 
 
+@pytest.mark.parametrize("space", ["\xa0", "\x85", "\x1c", "\x1f", "\u2000", "\u3000", "\v", "\f"])
+def test_d6_no_space_but_a_browsers_makes_a_name_of_ours(make_app: Any, space: str) -> None:
+    app = make_app(strict=True)
+    planted = app.sessions.create_session("mallory")
+    for line in (f"{space}__Host-sAccessToken", f"__Host-sAccessToken{space}"):
+        request = RequestFacts("GET", [("Cookie", f"{line}={planted.access_token}")])
+        assert app.ask("get_session_from_request", request) == Unauthorised(Reason.NO_TOKEN)
+
+
 def test_d6_of_several_of_one_name_the_order_decides_nothing(app: Any) -> None:
     old = app.sessions.create_session("ada")
     app.now += 1000
