@@ -6,17 +6,17 @@ knows how the engine decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ...core import Session, TokenTheftDetected, Unauthorised
 from ...core.lifetime import ms
 from ...core.rotation import mint, parse
-from ...effects import Missing, Reason, Rejection, Rotate, SetCookie, SetHeader
+from ...effects import Rotate
 from ...effects.simulation import Transition
+from .endings import ends, ends_the_session, is_over, of_kind
 from .machine import Raised
-from .state import Delivered, Finished, Flight, Performed, Sent, State, handle_of
+from .state import Finished, Performed, Sent, State, handle_of
 
 if TYPE_CHECKING:
     from .model import Sessions
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 def nothing_raises(model: Sessions, before: State, transition: Transition[State]) -> str | None:
     """No operation raises for anything that clients, servers and the network can do."""
-    for finished in _of_kind(transition, Finished):
+    for finished in of_kind(transition, Finished):
         if isinstance(finished.done, Raised):
             return f"{finished.flight.name} raised {finished.done.error}"
     return None
@@ -42,16 +42,16 @@ def clients_stay_logged_in(
     state = transition.state
     if state.history.value.theft_used or not model.scenario.punctual:
         return None
-    for finished in _ends(transition):
+    for finished in ends(transition):
         if isinstance(finished.done.state, TokenTheftDetected):
             return f"{finished.flight.name}, an honest one, is taken for a theft"
     for earlier, browser in zip(before.browsers, state.browsers, strict=False):
         if not browser.is_honest:
             continue
         had, token = model.held(earlier.jar)[0], model.held(browser.jar)[0]
-        if token and not model.usable(token, state) and not _is_over(token, state):
+        if token and not model.can_refresh(browser.jar, state) and not is_over(model, token, state):
             return f"{browser.name} holds a refresh token that is refused, and its session lives"
-        if had and token is None and not _is_over(had, before):
+        if had and token is None and not is_over(model, had, before):
             return f"{browser.name} is logged out, and its session lives"
     return None
 
@@ -74,7 +74,7 @@ def late_answers_differ(
 ) -> str | None:
     """After the leeway a token's first successor is not given again: it may be another's by now."""
     longest = model.leeway + 2 * ms(model.scenario.clock_skew)
-    for finished in _ends(transition):
+    for finished in ends(transition):
         flight, session = finished.flight, finished.done.state
         if flight.presented is None or not isinstance(session, Session):
             continue
@@ -88,10 +88,10 @@ def rotations_make_new_tokens(
     model: Sessions, before: State, transition: Transition[State]
 ) -> str | None:
     """What a rotation or a fork gives was nobody's before."""
-    if not any(isinstance(one.effect, Rotate) for one in _of_kind(transition, Performed)):
+    if not any(isinstance(one.effect, Rotate) for one in of_kind(transition, Performed)):
         return None
     known = {one.successor for one in before.history.value.issued}
-    for finished in _ends(transition):
+    for finished in ends(transition):
         session = finished.done.state
         if isinstance(session, Session) and session.refresh_token in known:
             return f"{finished.flight.name} made a refresh token that was issued before"
@@ -100,15 +100,15 @@ def rotations_make_new_tokens(
 
 def copies_betray(model: Sessions, before: State, transition: Transition[State]) -> str | None:
     """A refresh token whose successor was used is a copy: presenting it ends the session."""
-    for finished in _ends(transition):
+    for finished in ends(transition):
         flight, end = finished.flight, finished.done.state
         if flight.doomed != "its successor was used":
             continue
         if isinstance(end, Session):
             return f"{flight.name} showed a token whose successor was used, and was answered"
-        if not _ends_the_session(end):
+        if not ends_the_session(end):
             return f"{flight.name} showed a token whose successor was used: nobody noticed"
-        if _session_of(flight) in transition.state.world.value.records:
+        if flight.handle in transition.state.world.value.records:
             return f"{flight.name} showed a token whose successor was used, and the session lives"
     return None
 
@@ -150,7 +150,7 @@ def merges_are_kept(model: Sessions, before: State, transition: Transition[State
     merged = transition.state.history.value.merged
     heirs = {
         finished.done.state.handle
-        for finished in _ends(transition)
+        for finished in ends(transition)
         if finished.flight.kind == "rekey" and isinstance(finished.done.state, Session)
     }
     for handle, key, _ in merged:
@@ -162,88 +162,10 @@ def merges_are_kept(model: Sessions, before: State, transition: Transition[State
     return None
 
 
-def over_is_over(model: Sessions, before: State, transition: Transition[State]) -> str | None:
-    """What was revoked or has expired is over for good; so is what it was re-keyed into."""
-    state = transition.state
-    history, records = state.history.value, state.world.value.records
-    if any(handle in records for handle in history.ended):
-        return "a session that was revoked is there again"
-    for finished in _ends(transition):
-        flight, end = finished.flight, finished.done.state
-        told: Any = end if flight.kind.startswith("revoke") else ()
-        if any(handle in records for handle in told):
-            return f"{flight.name} says that it revoked the session, and it is there"
-        if flight.doomed == "its session had ended" and isinstance(end, Session):
-            return f"{flight.name} was answered, and its session was over before it was sent"
-        if flight.kind == "rekey" and isinstance(end, Session) and history.revoked:
-            return "a re-keying outlived the revocation of the session that it began with"
-        if (
-            flight.kind == "revoke all"
-            and any(record.user_id == model.logins[0].user_id for record in records.values())
-            and not any(one.kind == "rekey" for one in state.flights)
-        ):
-            return "all sessions of the user were revoked, and one is there"
-    return None
-
-
-def only_the_end_clears(
-    model: Sessions, before: State, transition: Transition[State]
-) -> str | None:
-    """A rejection that a retry could cure clears no token; one that ends the session clears all."""
-    state = transition.state
-    for finished in _ends(transition):
-        flight, done = finished.flight, finished.done
-        if flight.presented is None or not isinstance(done.state, Rejection):
-            continue
-        if _clears(done.effects) and model.usable(flight.presented, state):
-            return f"{flight.name} is told to forget a token that a retry could use"
-        if not _clears(done.effects) and _is_over(flight.presented, state):
-            return f"{flight.name} came to a session that is over, and is told to keep its tokens"
-    for delivered in _of_kind(transition, Delivered):
-        done = delivered.flight.step.value
-        if _clears(done.effects) and not delivered.after.value.is_empty:
-            return f"the response to {delivered.flight.name} clears some of the tokens, not all"
-    return None
-
-
 def values_are_values(model: Sessions, before: State, transition: Transition[State]) -> str | None:
     """Equal inputs give equal steps, after a round trip through pickle too; no secret is shown."""
     flaws = (one.flaw for one in transition.happened if isinstance(one, Sent | Performed))
     return next((flaw for flaw in flaws if flaw is not None), None)
-
-
-def _ends(transition: Transition[State]) -> list[Finished]:
-    return [f for f in _of_kind(transition, Finished) if not isinstance(f.done, Raised)]
-
-
-def _of_kind(transition: Transition[State], kind: type[T]) -> Iterator[T]:
-    return (one for one in transition.happened if isinstance(one, kind))
-
-
-def _is_over(token: str, state: State) -> bool:
-    # A session that was re-keyed is over for whoever still has its old tokens: that is its point.
-    handle = handle_of(token)
-    record = state.world.value.load(handle)
-    is_rekeyed = handle in state.history.value.rekeyed
-    return is_rekeyed or isinstance(record, Missing) or state.now >= record.expires_at
-
-
-def _session_of(flight: Flight) -> str:
-    return handle_of(flight.presented or "")
-
-
-def _ends_the_session(end: Any) -> bool:
-    if isinstance(end, Unauthorised):
-        return end.reason in (Reason.SESSION_GONE, Reason.SESSION_EXPIRED)
-    return isinstance(end, TokenTheftDetected)
-
-
-def _clears(effects: tuple[Any, ...]) -> bool:
-    return any(
-        (isinstance(effect, SetCookie) and effect.max_age == 0)
-        or (isinstance(effect, SetHeader) and effect.value in ("", "remove"))
-        for effect in effects
-    )
 
 
 @lru_cache(maxsize=4096)

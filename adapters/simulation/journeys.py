@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ...core import Session
-from ...effects import Ask, Regenerated, Revoked, Rotate, Rotated
+from ...effects import Ask, Established, Regenerated, Revoked, Rotate, Rotated
 from ...effects.simulation import Transition
 from .machine import Kept
 from .state import (
@@ -161,7 +161,15 @@ def _after_write(model: Sessions, state: State, world: Kept[Any], performed: Per
         case Rotated() if flight.kind == "rekey":
             history = attrs.evolve(history, rekeyed=history.rekeyed | {effect.record.handle})
         case Rotated() if flight.presented:
-            history = attrs.evolve(history, used=history.used | {flight.presented})
+            others = {one for one in history.last_used if one[0] != flight.handle}
+            history = attrs.evolve(
+                history,
+                used=history.used | {flight.presented},
+                last_used=frozenset(others | {(flight.handle, flight.sent_at)}),
+            )
+        case Established():
+            born = {(effect.record.handle, flight.sent_at)}
+            history = attrs.evolve(history, last_used=history.last_used | born)
         case Regenerated() if flight.patch and effect.handle not in history.rekeyed:
             merged = {(effect.handle, key, value) for key, value in flight.patch.items()}
             history = attrs.evolve(history, merged=history.merged | merged)

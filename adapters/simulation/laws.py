@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from ...effects.simulation import Law, Transition
-from . import checks
+from . import checks, endings
 from .state import Delivered, Finished, Performed, Sent, State, Waited
 
 if TYPE_CHECKING:
@@ -38,17 +38,23 @@ LAWS: dict[str, tuple[tuple[type[Any], ...], Check]] = {
         checks.forgeries_change_nothing,
     ),
     "5 Every merge is kept": ((Performed, Finished), checks.merges_are_kept),
-    "6 A session that is over stays over": ((Performed, Finished), checks.over_is_over),
+    "6 Only what is asked to end a session ends it": ((Performed,), endings.only_who_may_ends),
+    "6 A session ends when its policy says": ((Performed,), endings.expiry_is_as_promised),
+    "6 A session that is over stays over": ((Performed, Finished), endings.over_is_over),
     "7 Only what ends a session clears its tokens, and then all of them": (
         (Finished, Delivered),
-        checks.only_the_end_clears,
+        endings.only_the_end_clears,
     ),
     "8 and 9 Equal inputs give equal steps, and none shows a secret": (
         (Sent, Performed),
         checks.values_are_values,
     ),
 }
-"""DESIGN section 7, each law with the happenings that it must look at."""
+"""DESIGN section 7, each law with the happenings that it must look at.
+
+That a replayed journal gives the same steps follows from the last, and is a property of its own
+among the tests of journals.
+"""
 
 
 def laws_of(model: Sessions) -> tuple[Law[State], ...]:

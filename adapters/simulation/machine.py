@@ -9,6 +9,7 @@ are compared and hashed by identity.
 from __future__ import annotations
 
 import pickle
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -16,7 +17,8 @@ import attrs
 
 from ...core import AccessToken, Session, Unverified, Verification
 from ...core.access_token import access_token_of
-from ...effects import Ask, Effect, Reason, from_json
+from ...core.rotation import parse
+from ...effects import Ask, Effect, Establish, Reason, Rotate, from_json
 from ..memory import UnsignedTokens, World, interpret
 
 T = TypeVar("T", bound=Hashable)
@@ -145,13 +147,25 @@ class Machine:
         if step != again or hash(step) != hash(again):
             return f"not the same step again: {step!r} and {again!r}"
         self._learn(step)
-        shown = repr(step)
+        told = step.state if isinstance(step.state, Exception) else ""
+        shown = f"{step!r} {told}"
         if any(secret in shown for secret in self.secrets):
-            return "a token is shown by the repr of a step"
+            return "a token or a key is shown by the repr of a step, or by what it would raise"
         return None
 
     def _learn(self, step: Any) -> None:
-        session = getattr(step, "state", None)
+        session, effect = step.state, getattr(step, "effect", None)
         if isinstance(session, Session):
             known = (session.refresh_token, session.access.token, session.anti_csrf_token)
             self.secrets.update(str(token) for token in known if token)
+            refresh = parse(str(session.refresh_token or ""))
+            if refresh is not None:
+                self.secrets.update(_spellings(refresh.secret))
+        if isinstance(effect, Establish | Rotate):
+            record = effect.record
+            for key in (record.mac_key, record.salt):
+                self.secrets.update(() if key is None else _spellings(key))
+
+
+def _spellings(key: bytes) -> tuple[str, ...]:
+    return repr(key)[2:-1], key.hex(), b64encode(key).decode(), urlsafe_b64encode(key).decode()

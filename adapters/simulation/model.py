@@ -86,6 +86,18 @@ class Sessions:
         """Whether a refresh with this token would be answered, now and undisturbed."""
         return isinstance(self.probe(token, state)[0].state, Session)
 
+    def can_refresh(self, jar: Kept[Jar], state: State) -> bool:
+        """Whether a refresh with all that is in a jar would be answered, now and undisturbed."""
+        refresh = requests.Refresh(jar.value, self.policy, state.now, bytes(32))
+        done, _ = self.machine.finish((jar, state.now), refresh, state.world)
+        return isinstance(done.state, Session)
+
+    def expiry(self, handle: str, state: State) -> int:
+        """When the policy says that a session is over, ms; whatever its record says."""
+        life = self.policy.lifetime
+        used_at = dict(state.history.value.last_used).get(handle, START)
+        return min(START + ms(life.absolute), used_at + ms(life.idle))
+
     def probe(self, token: str, state: State) -> tuple[Any, Kept[Any]]:
         """How a refresh with this token would end, now and undisturbed, and the world after it."""
         probe = requests.Probe(token, self.policy, state.now)

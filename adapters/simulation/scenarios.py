@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import attrs
 
-from ...core import AntiCsrf
+from ...core import AntiCsrf, Lifetime
 from .scenario import Scenario, small_policy
 
 _PRO, _FREE = {"plan": "pro"}, {"plan": "free"}
@@ -53,6 +53,13 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "sign-out": Scenario(tabs=2, access_expiries=1, losses=1, sign_outs=1, merges=(_PRO,)),
     "expiry": Scenario(tabs=2, access_expiries=1, losses=1, idle_expiries=1, absolute_expiries=1),
+    "absolute end": Scenario(
+        policy=small_policy(lifetime=Lifetime(idle=timedelta(days=1), absolute=timedelta(days=1))),
+        tabs=2,
+        access_expiries=1,
+        losses=1,
+        idle_expiries=1,
+    ),
     "headers": Scenario(tabs=2, access_expiries=2, losses=1, duplicates=1, transfer="header"),
     "anti-CSRF tokens": Scenario(
         policy=small_policy(anti_csrf=AntiCsrf.VIA_TOKEN),

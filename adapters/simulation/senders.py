@@ -83,7 +83,7 @@ def _refreshes(model: Sessions, state: State, client: int, tab: int, token: str)
     sent = state.sent + 1
     number = _free_number(state, token)
     fresh = requests.entropy(f"{token} {number}")
-    doomed = _doom(state, token)
+    doomed = _doom(model, state, token)
     for server, now in _servers(model, state.now):
         flight = Flight(
             name=f"refresh {sent}",
@@ -93,6 +93,7 @@ def _refreshes(model: Sessions, state: State, client: int, tab: int, token: str)
             step=state.world,
             sent_at=state.now,
             presented=token,
+            handle=handle_of(token),
             number=number,
             doomed=doomed,
         )
@@ -129,6 +130,7 @@ def _call(
             tab=tab,
             step=state.world,
             sent_at=state.now,
+            handle=handle_of(model.held(state.browsers[0].jar)[0] or ""),
             patch=patch,
         )
         before = state._replace(left=model.budget.without(state.left, act))
@@ -154,6 +156,7 @@ def _task(
         tab=NOBODY,
         step=state.world,
         sent_at=state.now,
+        handle=model.logins[0].handle,
         patch=patch,
     )
     before = state._replace(left=model.budget.without(state.left, act))
@@ -189,13 +192,12 @@ def _free_number(state: State, token: str) -> int:
     return next(number for number in range(len(taken) + 1) if number not in taken)
 
 
-def _doom(state: State, token: str) -> str:
+def _doom(model: Sessions, state: State, token: str) -> str:
     history: History = state.history.value
     if history.is_superseded(token):
         return "its successor was used"
     handle = handle_of(token)
-    record = state.world.value.records.get(handle)
-    if handle in history.ended or (record is not None and state.now >= record.expires_at):
+    if handle in history.ended or state.now >= model.expiry(handle, state):
         return "its session had ended"
     return ""
 

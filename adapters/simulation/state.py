@@ -55,6 +55,7 @@ class Flight:
         step: where the operation is.
         sent_at: when it was sent, ms.
         presented: the refresh token that it carries, if it is a refresh.
+        handle: of the session that it is about, if it is about one.
         number: tells its entropy from that of others who present the same token.
         doomed: why it must be refused, if that was plain when it was sent.
         phase: where it is.
@@ -71,6 +72,7 @@ class Flight:
     step: Kept[Any]
     sent_at: int
     presented: str | None = attrs.field(default=None, repr=False)
+    handle: str = ""
     number: int = 0
     doomed: str = ""
     phase: Phase = Phase.RUNNING
@@ -118,6 +120,7 @@ class History:
         ended: handles whose record was there and is gone.
         revoked: handles that the application was told it revoked.
         rekeyed: handles that a re-keying has retired.
+        last_used: (handle, when the last refresh that rotated it was sent); of a login, nothing.
         theft_used: whether a stolen token was presented.
     """
 
@@ -127,6 +130,7 @@ class History:
     ended: frozenset[str] = frozenset()
     revoked: frozenset[str] = frozenset()
     rekeyed: frozenset[str] = frozenset()
+    last_used: frozenset[tuple[str, int]] = frozenset()
     theft_used: bool = False
 
     def successors(self, token: str) -> frozenset[Issued]:

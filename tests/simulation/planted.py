@@ -16,6 +16,8 @@ import pytest
 from counterfoil.adapters.memory import World
 from counterfoil.adapters.simulation import Scenario, small_policy, unsigned
 from counterfoil.core import (
+    AntiCsrf,
+    Lifetime,
     RefreshToken,
     SameSuccessor,
     Session,
@@ -24,6 +26,8 @@ from counterfoil.core import (
     Verdict,
     refreshing,
     rekeying,
+    revoke_multiple_sessions,
+    signing_out,
     theft,
 )
 from counterfoil.effects import (
@@ -39,6 +43,8 @@ from counterfoil.effects import (
     Revoked,
     RevokeUser,
     Rotate,
+    Rotated,
+    Secret,
     SessionRecord,
     Stale,
     Theft,
@@ -50,6 +56,18 @@ THIEF = Scenario(tabs=1, access_expiries=2, long_waits=1, thefts=1, stolen_refre
 MERGES = Scenario(tabs=1, access_expiries=1, merges=({"plan": "pro"}, {"role": "admin"}), revokes=1)
 REVOKES = Scenario(tabs=2, access_expiries=1, revokes=1, revokes_all=1)
 REKEYS = Scenario(tabs=1, rekeys=1, revokes=1, merges=({"plan": "pro"},), crashes=1)
+
+OTHERS = Scenario(browsers=2, tabs=1, access_expiries=1, revokes=1, revokes_others=1)
+ENDS = Scenario(
+    policy=small_policy(lifetime=Lifetime(idle=timedelta(days=1), absolute=timedelta(days=1))),
+    tabs=1,
+    access_expiries=1,
+    idle_expiries=1,
+)
+GUARDED = Scenario(
+    policy=small_policy(anti_csrf=AntiCsrf.VIA_TOKEN), tabs=1, access_expiries=2, losses=1
+)
+SIGN_OUT = Scenario(tabs=2, access_expiries=1, losses=1, sign_outs=1, transfer="header")
 
 
 # --- the store ---------------------------------------------------------------------------------
@@ -120,6 +138,51 @@ def revoke_user_forgets_one(world: World, effect: Any) -> tuple[World, Any]:
         records = world.list_for_user(effect.user_id, effect.tenant_id)
         kept = tuple(record.handle for record in records[:1])
         effect = attrs.evolve(effect, keep=kept)
+    return unsigned(world, effect)
+
+
+def rotation_loses_the_record(world: World, effect: Any) -> tuple[World, Any]:
+    """A rotation is acknowledged, and the record is gone."""
+    after, reply = unsigned(world, effect)
+    if isinstance(effect, Rotate) and isinstance(reply, Rotated):
+        after, _ = unsigned(after, Revoke((effect.record.handle,)))
+    return after, reply
+
+
+def merge_loses_the_record(world: World, effect: Any) -> tuple[World, Any]:
+    """A merge is acknowledged, and the record is gone."""
+    after, reply = unsigned(world, effect)
+    if isinstance(effect, Regenerate) and effect.patch and isinstance(reply, Regenerated):
+        after, _ = unsigned(after, Revoke((effect.handle,)))
+    return after, reply
+
+
+def revoke_others_keeps_none(world: World, effect: Any) -> tuple[World, Any]:
+    """What is to be kept is revoked too."""
+    if isinstance(effect, RevokeUser):
+        effect = attrs.evolve(effect, keep=())
+    return unsigned(world, effect)
+
+
+def revoke_others_ends_none(world: World, effect: Any) -> tuple[World, Any]:
+    """Where something is to be kept, all is kept."""
+    if isinstance(effect, RevokeUser) and effect.keep:
+        return world, Revoked(())
+    return unsigned(world, effect)
+
+
+def revoke_one_ends_all(world: World, effect: Any) -> tuple[World, Any]:
+    """A revocation takes whatever there is."""
+    if isinstance(effect, Revoke):
+        effect = Revoke(tuple(world.records))
+    return unsigned(world, effect)
+
+
+def absolute_end_is_put_off(world: World, effect: Any) -> tuple[World, Any]:
+    """Each rotation gives a session a little more of its absolute life."""
+    if isinstance(effect, Rotate):
+        later = effect.record.absolute_expires_at + 86_400_000
+        effect = attrs.evolve(effect, record=attrs.evolve(effect.record, absolute_expires_at=later))
     return unsigned(world, effect)
 
 
@@ -313,6 +376,51 @@ def an_operation_raises(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(refreshing.AfterSwap, "__call__", raises)
 
 
+def no_csrf_token_matches(patch: pytest.MonkeyPatch) -> None:
+    """Every anti-CSRF token is a wrong one."""
+    patch.setattr(refreshing, "token_matches", lambda shown, kept: False)
+
+
+def csrf_token_changes(patch: pytest.MonkeyPatch) -> None:
+    """Each rotation makes another anti-CSRF token, which is lost with a lost response."""
+
+    def other(refresh: Any, child: SessionRecord) -> Any:
+        return sign(refresh, attrs.evolve(child, anti_csrf_token=Secret((child.salt or b"").hex())))
+
+    sign = refreshing.Refresh._sign
+    patch.setattr(refreshing.Refresh, "_sign", other)
+
+
+def sign_out_does_nothing(patch: pytest.MonkeyPatch) -> None:
+    """A sign-out says that it is done."""
+    patch.setattr(signing_out.EndSession, "__call__", lambda end, session: Done(True))
+
+
+def sign_out_keeps_the_tokens(patch: pytest.MonkeyPatch) -> None:
+    """A sign-out ends the session, and the browser keeps its tokens."""
+
+    def ends(end: Any, session: Session) -> Any:
+        return revoke_multiple_sessions((session.handle,), now=end.now).then(_DidIt())
+
+    patch.setattr(signing_out.EndSession, "__call__", ends)
+
+
+@attrs.frozen
+class _DidIt:
+    def __call__(self, _: Any) -> Any:
+        return Done(True)
+
+
+def a_record_shows_its_key(patch: pytest.MonkeyPatch) -> None:
+    """The key that authenticates refresh tokens is in the repr of a record."""
+    patch.setattr(SessionRecord, "__repr__", lambda record: f"SessionRecord({record.mac_key!r})")
+
+
+def a_token_shows_its_secret(patch: pytest.MonkeyPatch) -> None:
+    """A parsed refresh token shows what it proves itself by."""
+    patch.setattr(RefreshToken, "__repr__", lambda token: f"RefreshToken({token.secret.hex()})")
+
+
 STORE: dict[Callable[..., Any], tuple[Scenario, str]] = {
     swaps_whatever_is_there: (TABS, "2"),
     swap_inserts: (REVOKES, "6"),
@@ -321,6 +429,12 @@ STORE: dict[Callable[..., Any], tuple[Scenario, str]] = {
     merge_keeps_the_version: (MERGES, "5"),
     revoke_only_says_so: (REVOKES, "6"),
     revoke_user_forgets_one: (REVOKES, "6"),
+    rotation_loses_the_record: (TABS, "6"),
+    merge_loses_the_record: (MERGES, "6"),
+    revoke_others_keeps_none: (OTHERS, "6"),
+    revoke_others_ends_none: (OTHERS, "6"),
+    revoke_one_ends_all: (OTHERS, "6"),
+    absolute_end_is_put_off: (ENDS, "6"),
 }
 RULE: dict[Callable[..., Any], tuple[Scenario, str]] = {
     forks_inside_the_leeway: (TABS, "2"),
@@ -344,6 +458,12 @@ CORE: dict[Callable[..., Any], tuple[Scenario, str]] = {
     rekeying_ignores_revocation: (REKEYS, "6"),
     rekeying_loses_merges: (REKEYS, "5"),
     an_operation_raises: (TABS, "0"),
+    no_csrf_token_matches: (GUARDED, "1"),
+    csrf_token_changes: (GUARDED, "1"),
+    sign_out_does_nothing: (SIGN_OUT, "6"),
+    sign_out_keeps_the_tokens: (SIGN_OUT, "7"),
+    a_record_shows_its_key: (TABS, "8"),
+    a_token_shows_its_secret: (TABS, "8"),
 }
 
 
