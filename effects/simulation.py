@@ -202,14 +202,12 @@ def sample(model: Model[S], *, seed: int, schedules: int) -> Exploration:
     broken: Counterexample | None = None
     while broken is None and followed < schedules:
         moves: list[str] = []
-        state = model.start()
-        chance = _chance(seed, followed)
-        while broken is None and (possible := list(model.moves(state))):
-            transition = possible[next(chance) % len(possible)]
+        for state, transition in _chosen(model, seed, followed):
             moves.append(transition.move)
             broken = breach(model, state, transition)
-            state = transition.state
-            seen.add(model.key(state))
+            seen.add(model.key(transition.state))
+            if broken is not None:
+                break
         transitions, longest = transitions + len(moves), max(longest, len(moves))
         if broken is not None:
             broken = shortened(model, attrs.evolve(broken, moves=tuple(moves)))
@@ -222,6 +220,20 @@ def sample(model: Model[S], *, seed: int, schedules: int) -> Exploration:
         broken=broken,
         complete=False,
     )
+
+
+def schedule(model: Model[S], *, seed: int) -> tuple[str, ...]:
+    """The moves of one whole schedule, the first that `sample` follows; whatever the laws say."""
+    return tuple(transition.move for _, transition in _chosen(model, seed, 0))
+
+
+def _chosen(model: Model[S], seed: int, number: int) -> Iterator[tuple[S, Transition[S]]]:
+    chance = _chance(seed, number)
+    state = model.start()
+    while possible := list(model.moves(state)):
+        transition = possible[next(chance) % len(possible)]
+        yield state, transition
+        state = transition.state
 
 
 def _chance(seed: int, number: int) -> Iterator[int]:

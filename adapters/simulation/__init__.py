@@ -6,7 +6,16 @@ if found.broken:
     print(story(model, found.broken))
 """
 
-from ...effects.simulation import Counterexample, Exploration, explore, replay, sample, story, walk
+from ...effects.simulation import (
+    Counterexample,
+    Exploration,
+    explore,
+    replay,
+    sample,
+    schedule,
+    story,
+    walk,
+)
 from .laws import LAWS
 from .machine import Interpret, unsigned
 from .model import Sessions
@@ -28,6 +37,7 @@ __all__ = [
     "replay",
     "run_on",
     "sample",
+    "schedule",
     "script",
     "small_policy",
     "story",

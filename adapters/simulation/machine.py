@@ -106,8 +106,9 @@ class Machine:
         """
         begun = self._begun.get(key)
         if begun is None:
-            step = operation()
-            begun = self._begun[key] = self.steps(step), self._flaw(step, operation())
+            step = _caught(operation)
+            flaw = None if isinstance(step, Raised) else self._flaw(step, operation())
+            begun = self._begun[key] = self.steps(step), flaw
         return begun
 
     def advance(self, step: Kept[Any], world: Kept[World]) -> Advance:
@@ -123,7 +124,7 @@ class Machine:
         """Carry out an operation at once and undisturbed: its end, and the world after it."""
         end = self._ends.get((key, world))
         if end is None:
-            step, after = self.steps(operation()), world
+            step, after = self.steps(_caught(operation)), world
             while isinstance(step.value, Ask):
                 advance = self.advance(step, after)
                 step, after = advance.step, advance.world
@@ -132,19 +133,20 @@ class Machine:
 
     def _advanced(self, step: Ask[Any], world: World) -> Advance:
         after, reply = self.interpret(world, step.effect)
-        resumed: Any
-        try:
-            resumed = step.resume(reply)
-        except Exception as error:  # whatever it is, no operation may raise for what a store says
-            resumed = Raised(f"{type(error).__name__}: {error}")
-            flaw = None
-        else:
+        resumed = _caught(lambda: step.resume(reply))
+        flaw = None
+        if not isinstance(resumed, Raised):
             again = pickle.loads(pickle.dumps(step)).resume(reply)  # noqa: S301  # our own pickle
             flaw = self._flaw(resumed, again)
         return Advance(self.steps(resumed), self.worlds(after), step.effect, reply, flaw)
 
     def _flaw(self, step: Any, again: Any) -> str | None:
         if step != again or hash(step) != hash(again):
+            if repr(step) == repr(again):
+                return (
+                    "equal inputs don't give an equal step: what it holds must compare by value "
+                    f"(is a rule of rotation without __eq__?): {step!r}"
+                )
             return f"not the same step again: {step!r} and {again!r}"
         self._learn(step)
         told = step.state if isinstance(step.state, Exception) else ""
@@ -165,6 +167,14 @@ class Machine:
             record = effect.record
             for key in (record.mac_key, record.salt):
                 self.secrets.update(() if key is None else _spellings(key))
+
+
+def _caught(advance: Callable[[], Any]) -> Any:
+    # Whatever it is, no operation may raise for what clients and stores say.
+    try:
+        return advance()
+    except Exception as error:
+        return Raised(f"{type(error).__name__}: {error}")
 
 
 def _spellings(key: bytes) -> tuple[str, ...]:

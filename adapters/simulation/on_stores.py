@@ -8,18 +8,20 @@ is asked exactly what the memory world was asked, and must answer the same, whoe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
+from inspect import iscoroutinefunction
 from threading import Condition, Thread
 from typing import Any
 
 import attrs
 
-from ...effects import Backend, Mismatch, Missing, Store
+from ...effects import Backend, InvalidInput, Mismatch, Missing, Store
 from ...effects.simulation import walk
 from ..memory import UnsignedTokens, World
 from .model import Sessions
 from .state import Performed
 
-_PATIENCE = 60  # s; a store that answers no sooner hangs
+_PATIENCE = 60.0  # s
 
 
 @attrs.frozen
@@ -55,25 +57,28 @@ def script(model: Sessions, moves: Iterable[str]) -> Script:
     return Script(model.start().world.value, tuple(turns), last.world.value)
 
 
-def run_on(open_store: Callable[[], Store], played: Script) -> None:
+def run_on(open_store: Callable[[], Store], played: Script, *, patience: float = _PATIENCE) -> None:
     """Run a schedule on a store, each request in a thread of its own.
 
     `open_store` is called once for each thread: give the same store again, or one more of the same
-    database. The database must be empty.
+    database. The database must be empty. A store that doesn't answer for `patience` seconds hangs.
 
     Raises:
+        InvalidInput: an async store.
         Mismatch: the store answered otherwise, holds something else in the end, or hangs.
     """
     store = open_store()
+    if iscoroutinefunction(store.load):
+        kind = type(store).__name__
+        raise InvalidInput(f"run_on needs a blocking store, not {kind}, which is async.")
     for record in played.before.records.values():
         store.create(record)
-    baton = _Baton(played.turns)
+    baton = _Baton(played.turns, patience)
     requests = dict.fromkeys(turn.request for turn in played.turns)
     threads = [Thread(target=baton.run, args=(name, open_store), daemon=True) for name in requests]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(_PATIENCE)
+    baton.follow()
     if baton.failure is not None:
         raise baton.failure
     _compare(store, played)
@@ -82,13 +87,23 @@ def run_on(open_store: Callable[[], Store], played: Script) -> None:
 class _Baton:
     # Whose turn it is. Who has it carries out one effect, and passes it on.
 
-    def __init__(self, turns: tuple[Turn, ...]) -> None:
+    def __init__(self, turns: tuple[Turn, ...], patience: float) -> None:
         self.turns = turns
+        self.patience = patience
         self.failure: Exception | None = None
         self._next = 0
         self._passed = Condition()
 
+    def follow(self) -> None:
+        """Wait until every turn is taken, or one fails; each has the same time."""
+        for number, turn in enumerate(self.turns):
+            if not self._wait(partial(self._is_past, number), self.patience):
+                told = f"turn {number + 1}, of {turn.request}: {turn.effect!r}"
+                waited = f"was not answered within {self.patience} s: the store hangs"
+                self._pass_on(Mismatch(f"{told}\n  {waited}"))
+
     def run(self, request: str, open_store: Callable[[], Store]) -> None:
+        """Take every turn of one request."""
         try:
             backend = Backend(open_store(), UnsignedTokens())
             for number, turn in enumerate(self.turns):
@@ -97,13 +112,17 @@ class _Baton:
         except Exception as error:  # told to whoever runs the schedule
             self._pass_on(error)
 
-    def _take(self, number: int, turn: Turn, backend: Backend) -> bool:
+    def _is_past(self, number: int) -> bool:
+        return self._next > number
+
+    def _wait(self, for_what: Callable[[], bool], patience: float | None = None) -> bool:
         with self._passed:
-            arrived = self._passed.wait_for(lambda: self._next == number or self.failure, _PATIENCE)
+            return self._passed.wait_for(lambda: for_what() or self.failure is not None, patience)
+
+    def _take(self, number: int, turn: Turn, backend: Backend) -> bool:
+        self._wait(lambda: self._next == number)
         if self.failure is not None:
             return False
-        if not arrived:
-            raise Mismatch(f"turn {number + 1}, of {turn.request}, never came: the store hangs")
         reply = backend.perform(turn.effect)
         if reply != turn.reply:
             raise Mismatch(
@@ -127,3 +146,8 @@ def _compare(store: Store, played: Script) -> None:
         if held != expected:
             there = "is gone" if isinstance(held, Missing) else f"is {held!r}"
             raise Mismatch(f"in the end the record must be {expected!r}\n  and it {there}")
+    for record in played.before.records.values():
+        held_of_user = store.list_for_user(record.user_id, record.tenant_id)
+        if any(one.handle not in played.after.records for one in held_of_user):
+            whose = f"sessions of {record.user_id!r}"
+            raise Mismatch(f"in the end the store holds {whose} that it was never given")

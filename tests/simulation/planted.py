@@ -421,6 +421,15 @@ def a_token_shows_its_secret(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RefreshToken, "__repr__", lambda token: f"RefreshToken({token.secret.hex()})")
 
 
+def a_request_raises(patch: pytest.MonkeyPatch) -> None:
+    """A sign-out raises before it has asked for anything."""
+
+    def raises(end: Any, session: Session) -> Any:
+        raise LookupError("no such thing")
+
+    patch.setattr(signing_out.EndSession, "__call__", raises)
+
+
 STORE: dict[Callable[..., Any], tuple[Scenario, str]] = {
     swaps_whatever_is_there: (TABS, "2"),
     swap_inserts: (REVOKES, "6"),
@@ -458,6 +467,7 @@ CORE: dict[Callable[..., Any], tuple[Scenario, str]] = {
     rekeying_ignores_revocation: (REKEYS, "6"),
     rekeying_loses_merges: (REKEYS, "5"),
     an_operation_raises: (TABS, "0"),
+    a_request_raises: (SIGN_OUT, "0"),
     no_csrf_token_matches: (GUARDED, "1"),
     csrf_token_changes: (GUARDED, "1"),
     sign_out_does_nothing: (SIGN_OUT, "6"),

@@ -1,20 +1,21 @@
 """Schedules on real stores, with real threads: the store answers what the memory world answered."""
 
-import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import attrs
 import pytest
 
 from counterfoil.adapters import MemoryStore, SqliteStore
-from counterfoil.adapters.simulation import SCENARIOS, Scenario, Sessions, explore, walk
+from counterfoil.adapters.simulation import SCENARIOS, Scenario, Sessions, explore, schedule, walk
 from counterfoil.adapters.simulation.on_stores import Script, Turn, run_on, script
 from counterfoil.effects import (
     FrozenDict,
+    InvalidInput,
     Load,
     Mismatch,
     Missing,
@@ -48,23 +49,11 @@ def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
         yield new
 
 
-def chosen(model: Sessions, seed: int) -> tuple[str, ...]:
-    """A whole schedule that a seed chooses."""
-    chance = random.Random(seed)  # noqa: S311  # no secret: it chooses schedules
-    moves: list[str] = []
-    state = model.start()
-    while possible := list(model.moves(state)):
-        transition = chance.choice(possible)
-        moves.append(transition.move)
-        state = transition.state
-    return tuple(moves)
-
-
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_stores_answer_as_the_memory_world_does(name: str, databases: Open) -> None:
     model = Sessions(SCENARIOS[name])
     for seed in range(8):
-        run_on(databases(), script(model, chosen(model, seed)))
+        run_on(databases(), script(model, schedule(model, seed=seed)))
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
@@ -144,7 +133,7 @@ def test_a_broken_store_is_caught(broken: type[MemoryStore], scenario: Scenario)
     for seed in range(20):
         store = broken()
         try:
-            run_on(partial(same, store), script(model, chosen(model, seed)))
+            run_on(partial(same, store), script(model, schedule(model, seed=seed)))
         except Mismatch:
             caught += 1
     assert caught > 0
@@ -158,7 +147,47 @@ def test_what_a_store_raises_is_told() -> None:
     model = Sessions(Scenario(tabs=1))
     store = Unreachable()
     with pytest.raises(StoreUnavailable, match="no route"):
-        run_on(lambda: store, script(model, chosen(model, 1)))
+        run_on(lambda: store, script(model, schedule(model, seed=1)))
+
+
+class Stuck(MemoryStore):
+    """Waits for what never comes."""
+
+    def load(self, handle: str) -> SessionRecord | Missing:
+        Event().wait(5)
+        return super().load(handle)
+
+
+def test_a_store_that_hangs_does_not_pass() -> None:
+    model = Sessions(Scenario(tabs=1))
+    store = Stuck()
+    with pytest.raises(Mismatch, match=r"of refresh 1: Load.*\n  was not answered within 0.05 s"):
+        run_on(lambda: store, script(model, schedule(model, seed=1)), patience=0.05)
+
+
+class Doubling(MemoryStore):
+    """Keeps another record beside each that it rotates."""
+
+    def swap(self, record: SessionRecord, expected_version: int) -> Stale | None:
+        self.create(attrs.evolve(record, handle=f"{record.handle}-{record.version}"))
+        return super().swap(record, expected_version)
+
+
+def test_a_store_that_holds_more_does_not_pass() -> None:
+    model = Sessions(Scenario(tabs=1))
+    store = Doubling()
+    with pytest.raises(Mismatch, match="holds sessions of 'user-1' that it was never given"):
+        run_on(lambda: store, script(model, schedule(model, seed=1)))
+
+
+def test_an_async_store_is_told_from_a_blocking_one() -> None:
+    class Awaited:
+        async def load(self, handle: str) -> SessionRecord | Missing:
+            return Missing()
+
+    model = Sessions(Scenario(tabs=1))
+    with pytest.raises(InvalidInput, match="a blocking store, not Awaited, which is async"):
+        run_on(lambda: Awaited(), script(model, schedule(model, seed=1)))  # type: ignore[arg-type,return-value]  # what is tested
 
 
 def test_a_wrong_answer_is_told_with_its_turn() -> None:
