@@ -31,6 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read has read enough. Nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        print("counterfoil: interrupted.", file=sys.stderr)
+        return 130  # as shells say it: 128 and the signal's number
     except CounterfoilError as error:
         print(f"counterfoil: {error}", file=sys.stderr)
         return 1

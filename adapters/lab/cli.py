@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ...core.lifetime import ms
-from ...effects import Journal
+from ...effects import InvalidInput, Journal
 from .counterfactual import under_leeway
 from .measures import Measures, Settings, measure
 from .picture import picture
 from .rules import RULES
+
+_LONGEST = 400 * 86_400  # s; no session lives longer
 
 
 def add_lab(commands: Any) -> None:
@@ -25,8 +27,8 @@ def add_lab(commands: Any) -> None:
         "which thieves it never notices, and what it writes; or what another leeway would have "
         "done to a recorded journal.",
     )
-    lab.add_argument("--leeway", type=float, default=10, metavar="S", help="s; 10 by default")
-    lab.add_argument("--access", type=float, default=3600, metavar="S", help="access lifetime, s")
+    lab.add_argument("--leeway", type=seconds, default=10, metavar="S", help="s; 10 by default")
+    lab.add_argument("--access", type=seconds, default=3600, metavar="S", help="access lifetime, s")
     lab.add_argument("--tabs", type=int, default=3, metavar="N", help="that refresh at once, 1-4")
     lab.add_argument(
         "--loss", type=float, default=0.01, metavar="P", help="share of responses lost"
@@ -42,20 +44,27 @@ def compared(options: argparse.Namespace) -> int:
     """Run the command: 0, or 2 for usage.
 
     Raises:
-        InvalidInput: a setting that can't be, or a file that is no journal.
+        InvalidInput: a file that is no journal.
     """
     if options.from_journal is not None:
+        if options.plot is not None:
+            return _usage("--plot draws the table, not what --from-journal says.")
         return _counterfactual(Path(options.from_journal), options.leeway)
     if options.plot is not None and Path(options.plot).suffix != ".svg":
         return _usage(f"--plot draws an SVG: give a path that ends in .svg, not {options.plot}.")
-    settings = Settings(
-        leeway=timedelta(seconds=options.leeway),
-        access=timedelta(seconds=options.access),
-        tabs=options.tabs,
-        loss_rate=options.loss,
-        hours=options.hours,
-        phases=options.phases,
-    )
+    if options.plot is not None and not Path(options.plot).absolute().parent.is_dir():
+        return _usage(f"--plot: there is no folder {Path(options.plot).parent} to draw in.")
+    try:
+        settings = Settings(
+            leeway=timedelta(seconds=options.leeway),
+            access=timedelta(seconds=options.access),
+            tabs=options.tabs,
+            loss_rate=options.loss,
+            hours=options.hours,
+            phases=options.phases,
+        )
+    except InvalidInput as error:
+        return _usage(str(error))
     measured = {name: measure(rule, settings) for name, rule in RULES.items()}
     print("\n".join(table(measured, settings)))
     if options.plot is not None:
@@ -72,7 +81,7 @@ def table(measured: dict[str, Measures], settings: Settings) -> list[str]:
         "3 at once",
         "2, any lost",
         "lost, retried 1 h later",
-        f"{settings.tabs} at once, {settings.loss_rate:.0%} lost",
+        f"{settings.tabs} at once, {settings.loss_rate * 100:g}% lost",
         "thief never noticed",
         "else after",
         "writes",
@@ -100,25 +109,31 @@ def _cells(name: str, measures: Measures) -> tuple[str, ...]:
     )
 
 
-def _counterfactual(path: Path, seconds: float) -> int:
-    if seconds <= 0:
-        return _usage("--leeway must be more than 0.")
+def _counterfactual(path: Path, leeway: float) -> int:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         return _usage(f"{path} can't be read: {type(error).__name__}.")
-    found = under_leeway(Journal.from_json(text), ms(timedelta(seconds=seconds)))
+    found = under_leeway(Journal.from_json(text), ms(timedelta(seconds=leeway)))
     print(
         f"Recorded: {found.sessions} sessions, {found.refreshes} refreshes, of which "
         f"{found.replays} were replays and {found.forks} forks; {found.thefts} sessions were "
         "revoked for theft."
     )
     print(
-        f"Under a leeway of {seconds:g} s: {found.forks_more} of the replays would be forks, and "
+        f"Under a leeway of {leeway:g} s: {found.forks_more} of the replays would be forks, and "
         f"could have logged out {found.logged_out_more} sessions at most; {found.forks_less} of "
         f"the forks would be replays, and would have spared {found.logged_out_less} sessions."
     )
     return 0
+
+
+def seconds(text: str) -> float:
+    """A duration that an option gives; argparse names it so."""
+    given = float(text)
+    if not 0 < given <= _LONGEST:
+        raise argparse.ArgumentTypeError(f"must be seconds, more than 0 and at most {_LONGEST}")
+    return given
 
 
 def _usage(what: str) -> int:

@@ -3,12 +3,14 @@
 What happened to each refresh is in the journal's announcements, which carry no secret, so a masked
 journal will do. Under a shorter leeway a replay becomes a fork, which displaces the token that the
 first answer held: the client is logged out if that answer is the one that it kept. Under a longer
-one a fork becomes a replay, and nobody is displaced.
+one a fork becomes a replay, and nobody is displaced. A session's every window is worked out anew
+from when its tokens were shown, so that what one verdict changes, the next ones follow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import attrs
 
@@ -18,7 +20,6 @@ from ...effects import (
     Journal,
     RefreshForked,
     RefreshReplayed,
-    SessionCreated,
     SessionRefreshed,
     Theft,
     TheftDetected,
@@ -62,69 +63,105 @@ def under_leeway(journal: Journal, leeway: int) -> Verdicts:
     >>> under_leeway(journal, 5000).logged_out_more
     1
     """
-    lines: dict[str, _Line] = {}
+    sessions: dict[str, list[_Told]] = {}
     for event in _events(journal):
-        handle = event.handle
-        lines[handle] = lines.get(handle, _Line()).after(event, leeway)
-    refreshed = [line for line in lines.values() if line.refreshes or line.is_stolen]
+        sessions.setdefault(event.handle, []).append(event)
+    found = [_of_session(told, leeway) for told in sessions.values()]
+    refreshed = [one for one in found if one.refreshes or one.thefts]
     return Verdicts(
-        sessions=len(refreshed),
-        refreshes=sum(line.refreshes for line in refreshed),
-        replays=sum(line.replays for line in refreshed),
-        forks=sum(line.forks for line in refreshed),
-        thefts=sum(line.is_stolen for line in refreshed),
-        forks_more=sum(line.forks_more for line in refreshed),
-        forks_less=sum(line.forks_less for line in refreshed),
-        logged_out_more=sum(bool(line.forks_more) and not line.is_stolen for line in refreshed),
-        logged_out_less=sum(line.is_spared for line in refreshed),
+        **{
+            name: sum(getattr(one, name) for one in refreshed)
+            for name in attrs.fields_dict(Verdicts)
+        }
     )
 
 
 _Refreshed = SessionRefreshed | RefreshReplayed | RefreshForked
+_Told = _Refreshed | TheftDetected
 
 
 @attrs.frozen
-class _Line:
-    # One session, event by event.
-    rotated_at: int = 0
-    refreshes: int = 0
-    replays: int = 0
-    forks: int = 0
-    forks_more: int = 0
-    forks_less: int = 0
-    is_stolen: bool = False
-    is_spared: bool = False
+class _Window:
+    # All who showed one token, in order: the windows in which they got one successor each, as
+    # recorded and as they would be.
+    recorded: tuple[int, ...]
+    otherwise: tuple[int, ...]
 
-    def after(self, event: SessionCreated | _Refreshed | TheftDetected, leeway: int) -> _Line:
-        match event:
-            case SessionCreated(at=at):
-                return attrs.evolve(self, rotated_at=at)
-            case TheftDetected(kind=kind):
-                # A displaced token betrays no copy if what displaced it would have been a replay.
-                spared = kind is Theft.ORPHANED and self.forks_less > 0
-                return attrs.evolve(self, is_stolen=True, is_spared=spared)
-            case SessionRefreshed(at=at):
-                return attrs.evolve(self, rotated_at=at, refreshes=self.refreshes + 1)
-            case RefreshReplayed(at=at):
-                return attrs.evolve(
-                    self,
-                    refreshes=self.refreshes + 1,
-                    replays=self.replays + 1,
-                    forks_more=self.forks_more + (at - self.rotated_at > leeway),
-                )
-            case RefreshForked(at=at):
-                return attrs.evolve(
-                    self,
-                    rotated_at=at,
-                    refreshes=self.refreshes + 1,
-                    forks=self.forks + 1,
-                    forks_less=self.forks_less + (at - self.rotated_at <= leeway),
-                )
+    @property
+    def displaces_more(self) -> bool:
+        # Of those who hold the successor that was current, some would hold a displaced one.
+        last = self.recorded[-1]
+        held = {
+            there for here, there in zip(self.recorded, self.otherwise, strict=True) if here == last
+        }
+        return len(held) > 1
+
+    @property
+    def displaces_nobody(self) -> bool:
+        return len(set(self.otherwise)) == 1
 
 
-def _events(journal: Journal) -> Iterator[SessionCreated | _Refreshed | TheftDetected]:
+def _of_session(told: list[_Told], leeway: int) -> Verdicts:
+    refreshed = [event for event in told if isinstance(event, _Refreshed)]
+    thefts = [event for event in told if isinstance(event, TheftDetected)]
+    windows: dict[int, _Window] = {}
+    more = less = 0
+    for generation in sorted({event.generation for event in refreshed}):
+        # Requests that race are announced in any order: the rotation was before the replays of it.
+        shown = sorted((e for e in refreshed if e.generation == generation), key=_order)
+        window = windows[generation] = _window(shown, leeway)
+        more += _changed(shown, window, RefreshReplayed, fork=True)
+        less += _changed(shown, window, RefreshForked, fork=False)
+    spared = any(
+        theft.kind is Theft.ORPHANED
+        and theft.generation in windows
+        and windows[theft.generation].displaces_nobody
+        and len(set(windows[theft.generation].recorded)) > 1
+        for theft in thefts
+    )
+    displaced = any(window.displaces_more for window in windows.values())
+    return Verdicts(
+        sessions=1,
+        refreshes=len(refreshed),
+        replays=sum(isinstance(event, RefreshReplayed) for event in refreshed),
+        forks=sum(isinstance(event, RefreshForked) for event in refreshed),
+        thefts=bool(thefts),
+        forks_more=more,
+        forks_less=less,
+        logged_out_more=displaced and not thefts,
+        logged_out_less=spared,
+    )
+
+
+def _order(event: _Refreshed) -> tuple[bool, int]:
+    return not isinstance(event, SessionRefreshed), event.at
+
+
+def _window(shown: list[_Refreshed], leeway: int) -> _Window:
+    # As the engine would: a fork begins a window, a replay does not.
+    recorded, otherwise = [0], [0]
+    began = shown[0].at
+    for event in shown[1:]:
+        recorded.append(recorded[-1] + isinstance(event, RefreshForked))
+        forks = event.at - began > leeway
+        otherwise.append(otherwise[-1] + forks)
+        began = event.at if forks else began
+    return _Window(tuple(recorded), tuple(otherwise))
+
+
+def _changed(
+    shown: list[_Refreshed], window: _Window, kind: type[_Refreshed], *, fork: bool
+) -> int:
+    begun = (after > before for before, after in pairwise(window.otherwise))
+    return sum(
+        isinstance(event, kind) and forks is fork
+        for event, forks in zip(shown[1:], begun, strict=True)
+    )
+
+
+def _events(journal: Journal) -> Iterator[_Told]:
     for entry in journal.entries:
         if isinstance(entry.effect, Announce):
             event: Event = entry.effect.event
-            if isinstance(event, SessionCreated | _Refreshed | TheftDetected):
+            if isinstance(event, _Told):
                 yield event

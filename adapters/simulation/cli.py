@@ -23,7 +23,7 @@ def add_simulate(commands: Any) -> None:
     simulate.add_argument(
         "--schedules", type=int, metavar="N", help="follow N schedules that a seed chooses instead"
     )
-    simulate.add_argument("--seed", type=int, default=0, help="of --schedules; 0 by default")
+    simulate.add_argument("--seed", type=int, metavar="N", help="of --schedules; 0 by default")
     simulate.set_defaults(run=simulated)
 
 
@@ -37,6 +37,9 @@ def simulated(options: argparse.Namespace) -> int:
     if options.schedules is not None and options.schedules < 1:
         print("counterfoil: --schedules must be at least 1.", file=sys.stderr)
         return 2
+    if options.seed is not None and options.schedules is None:
+        print("counterfoil: --seed chooses --schedules: give their number too.", file=sys.stderr)
+        return 2
     print(f"{'scenario':26} {'states':>11} {'moves':>11} {'schedules':>24}  laws")
     return max(_simulated(name, options) for name in options.scenario or SCENARIOS)
 
@@ -47,7 +50,7 @@ def _simulated(name: str, options: argparse.Namespace) -> int:
     if options.schedules is None:
         found = explore(model)
     else:
-        found = sample(model, seed=options.seed, schedules=options.schedules)
+        found = sample(model, seed=options.seed or 0, schedules=options.schedules)
     schedules = "without end" if found.schedules is None else f"{found.schedules:,}"
     verdict = "hold" if found.broken is None else "BROKEN"
     counts = f"{found.states:>11,} {found.transitions:>11,} {schedules:>24}"

@@ -1,16 +1,22 @@
 """The lab: its figures, its picture, its command, and journals under another leeway."""
 
+import itertools
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from counterfoil import Ask, Session, create_session, refresh_session
 from counterfoil.adapters.cli import main
 from counterfoil.adapters.lab import RULES, Measures, Settings, measure, under_leeway
 from counterfoil.adapters.lab.picture import picture
+from counterfoil.adapters.memory import EMPTY_WORLD
+from counterfoil.adapters.simulation import small_policy, unsigned
 from counterfoil.effects import (
     Announce,
     Entry,
@@ -114,10 +120,11 @@ def test_the_command_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["--tabs", "9"], 1, "tabs must be 1 to 4"),
+        (["--tabs", "9"], 2, "tabs must be 1 to 4"),
         (["--plot", "x.gif"], 2, "ends in .svg, not x.gif"),
         (["--from-journal", "/nowhere"], 2, "/nowhere can't be read: FileNotFoundError"),
-        (["--from-journal", "/nowhere", "--leeway", "0"], 2, "--leeway must be more than 0"),
+        (["--plot", "/nowhere/x.svg"], 2, "there is no folder /nowhere to draw in"),
+        (["--from-journal", "x", "--plot", "x.svg"], 2, "--plot draws the table"),
     ],
 )
 def test_the_command_says_what_is_wrong(
@@ -125,6 +132,22 @@ def test_the_command_says_what_is_wrong(
 ) -> None:
     assert main(["lab", *arguments]) == status
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["nan", "inf", "1e300", "0", "-1", "soon"])
+@pytest.mark.parametrize("option", ["--leeway", "--access"])
+def test_a_time_that_can_not_be_is_refused(
+    option: str, given: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["lab", option, given])
+    assert ended.value.code == 2
+    assert f"argument {option}: " in capsys.readouterr().err
+
+
+def test_a_small_loss_rate_is_not_called_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lab", "--phases", "4", "--loss", "0.005"]) == 0
+    assert "0.5% lost" in capsys.readouterr().out
 
 
 # --- a journal under another leeway ------------------------------------------------------------
@@ -158,6 +181,84 @@ def test_a_fork_within_the_leeway_would_have_displaced_nobody(leeway: int, spare
     found = under_leeway(journal(REFRESHED, FORKED, theft(Theft.ORPHANED, 20_000)), leeway)
     assert (found.forks, found.thefts) == (1, 1)
     assert found.forks_less == found.logged_out_less == spared
+
+
+Lived = tuple[Journal, Counter[str]]
+
+
+def lived(leeway: int, showings: list[tuple[int, list[int], int]]) -> Lived:
+    """A session under a leeway, in the real engine: its journal, and what was announced of it.
+
+    Each generation's token is shown at some moments, and whoever got the answer to one of them (the
+    last number says which) has the next token to show. A rejection ends the life.
+    """
+    policy = small_policy(leeway=timedelta(milliseconds=leeway))
+    world, draws = EMPTY_WORLD, itertools.count(1)
+    entries: list[Entry] = []
+
+    def ran(step: Any) -> Any:
+        nonlocal world
+        while isinstance(step, Ask):
+            world, reply = unsigned(world, step.effect)
+            step = step.resume(reply)
+        entries.extend(Entry(effect) for effect in step.effects)
+        return step.state
+
+    start = now = 1_700_000_000_000
+    drawn = next(draws).to_bytes(32)
+    token = ran(create_session("ada", policy=policy, now=start, entropy=drawn)).refresh_token
+    for pause, gaps, who in showings:
+        now += pause
+        answers = []
+        for gap in [0, *gaps]:
+            now += gap
+            drawn = next(draws).to_bytes(32)
+            refresh = refresh_session(token, policy=policy, now=now, entropy=drawn)
+            answers.append(ran(refresh))
+        if not all(isinstance(answer, Session) for answer in answers):
+            break
+        token = answers[who % len(answers)].refresh_token
+    journal = Journal(tuple(entries))
+    told = [entry.effect.event for entry in entries if isinstance(entry.effect, Announce)]
+    return journal, Counter(type(event).__name__ for event in told)
+
+
+LEEWAYS = st.sampled_from([1000, 5000, 10_000, 20_000])
+GAPS = st.lists(st.integers(0, 25_000), max_size=4)
+
+
+@given(LEEWAYS, LEEWAYS, st.lists(st.tuples(st.integers(60_000, 10**6), GAPS), max_size=4))
+def test_the_counts_are_those_of_the_engine_under_that_leeway(
+    recorded_under: int, other: int, showings: list[tuple[int, list[int]]]
+) -> None:
+    # The last to show a token is the one who goes on: so nobody is displaced, whatever the leeway.
+    last = [(pause, gaps, -1) for pause, gaps in showings]
+    recorded, was = lived(recorded_under, last)
+    _, would_be = lived(other, last)
+    found = under_leeway(recorded, other)
+    assert (found.forks, found.replays) == (was["RefreshForked"], was["RefreshReplayed"])
+    assert found.forks + found.forks_more - found.forks_less == would_be["RefreshForked"]
+    assert found.replays - found.forks_more + found.forks_less == would_be["RefreshReplayed"]
+    same = under_leeway(recorded, recorded_under)
+    assert (same.forks_more, same.forks_less) == (same.logged_out_more, same.logged_out_less)
+    assert same.forks_more == same.logged_out_more == 0
+
+
+@given(
+    LEEWAYS,
+    LEEWAYS,
+    st.lists(st.tuples(st.integers(60_000, 10**6), GAPS, st.integers(0, 5)), max_size=4),
+)
+def test_who_would_be_logged_out_is_never_more_than_it_says(
+    recorded_under: int, other: int, showings: list[tuple[int, list[int], int]]
+) -> None:
+    recorded, was = lived(recorded_under, showings)
+    _, would_be = lived(other, showings)
+    found = under_leeway(recorded, other)
+    if would_be["TheftDetected"] > was["TheftDetected"]:
+        assert found.logged_out_more == 1
+    if found.logged_out_less:
+        assert was["TheftDetected"] > would_be["TheftDetected"]
 
 
 def test_a_real_theft_stays_one() -> None:
