@@ -85,6 +85,7 @@ class Held:
         self.memo = Memo(self.signer, remembered_tokens)
         _check_signer(self.signer, self.memo.keys, policy)
         self.operations = Operations(policy, self.memo, clock, entropy)
+        self._stored = self._backend()
         self._answers = False
         self._fetchers = fetchers
         self._listener = listener
@@ -142,7 +143,7 @@ class Held:
     def _interpret(self, response: Interpreter | None, context: Any) -> ByFamily:
         return ByFamily(
             (
-                (StoreEffect, self._backend()),
+                (StoreEffect, self._stored),
                 (AnnouncementEffect, Listeners(self._listener, context)),
                 (ClaimEffect, ClaimFetchers(self._fetchers, context)),
                 *(((ResponseEffect, response),) if response is not None else ()),

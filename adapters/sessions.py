@@ -6,11 +6,21 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, Unpack, overload
 
+import attrs
 from anyio import to_thread
 
 from .. import core
 from ..core import RequestFacts, Session
-from ..effects import Interpreter, InThread, Step, arun
+from ..effects import (
+    AsyncBackend,
+    HasAsyncForm,
+    Interpreter,
+    InThread,
+    Signer,
+    Step,
+    StoreEffect,
+    arun,
+)
 from .held import Checks, Held
 from .operations import Operations
 
@@ -35,7 +45,8 @@ def _awaiting(
 class Sessions(Held):
     """Sessions for async callers, on asyncio or trio.
 
-    As `BlockingSessions`, awaited. The store's acts run in a worker thread; verifying doesn't.
+    As `BlockingSessions`, awaited. A store's async form is awaited where it
+    has one (`HasAsyncForm`); the acts of another run in a worker thread. Verifying needs neither.
     Fetchers and the listener may be coroutine functions.
     """
 
@@ -150,4 +161,22 @@ class Sessions(Held):
     sign_out = _awaiting(Operations.sign_out, answers=True)
 
     def _backend(self) -> Interpreter:
-        return InThread(super()._backend())
+        in_thread = InThread(super()._backend())
+        if isinstance(self.store, HasAsyncForm):
+            return _ThisLoops(self.store, self.memo, in_thread)
+        return in_thread
+
+
+@attrs.frozen
+class _ThisLoops:
+    """A store's async form where it has one for the loop that runs; else its acts, in threads."""
+
+    store: HasAsyncForm
+    signer: Signer
+    in_thread: Interpreter
+
+    def perform(self, effect: StoreEffect) -> Any:
+        awaited = self.store.awaited
+        if awaited is None:
+            return self.in_thread.perform(effect)
+        return AsyncBackend(awaited, self.signer).perform(effect)

@@ -1,5 +1,6 @@
 """The language: what can be asked of the world, and the loops that carry it out."""
 
+from .async_store import AsyncBackend, AsyncStore, HasAsyncForm
 from .backend import (
     TOKEN_TYPE,
     TOKEN_VERSION,
@@ -93,6 +94,8 @@ __all__ = [
     "AnnouncementEffect",
     "AppendHeader",
     "Ask",
+    "AsyncBackend",
+    "AsyncStore",
     "Backend",
     "ByFamily",
     "ClaimEffect",
@@ -108,6 +111,7 @@ __all__ = [
     "FetchClaim",
     "FrozenDict",
     "HandleTaken",
+    "HasAsyncForm",
     "InThread",
     "Interpreter",
     "InvalidInput",

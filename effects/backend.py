@@ -6,7 +6,7 @@ Anyone can write a store or a signer: implement the protocol below, importing on
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, assert_never
 
 import attrs
 
@@ -33,6 +33,9 @@ from .descriptions import (
 )
 from .frozen import FrozenDict
 from .record import SessionRecord
+
+if TYPE_CHECKING:
+    from .async_store import AsyncStore
 
 Algorithm: TypeAlias = Literal["EdDSA", "ES256", "RS256"]
 
@@ -135,36 +138,60 @@ class Backend:
 
     def perform(self, effect: StoreEffect) -> Any:
         """Carry out one effect of the store family and give its reply."""
-        match effect:
-            case Load(handle):
-                return self.store.load(handle)
-            case Rotate(record, expected_version, claims):
-                stale = self.store.swap(record, expected_version)
-                return stale or Rotated(self.signer.sign(joined(record.payload, claims)))
-            case Regenerate(handle, patch, claims, limit):
-                merged = self.store.merge_payload(handle, patch, limit)
-                return self._regenerated(merged, claims)
-            case Establish(record, claims):
-                taken = self.store.create(record)
-                return taken or Established(self.signer.sign(joined(record.payload, claims)))
-            case ReplaceData(handle, data):
-                return self.store.replace_data(handle, data) or Replaced()
-            case Revoke(handles):
-                return Revoked(self.store.delete(handles))
-            case RevokeUser(user_id, tenant_id, keep):
-                return Revoked(self.store.delete_for_user(user_id, tenant_id, keep))
-            case ListSessions(user_id, tenant_id):
-                return Listed(self.store.list_for_user(user_id, tenant_id))
-            case _:
-                assert_never(effect)
+        return answer_of(effect, ask(self.store, effect), self.signer)
 
-    def _regenerated(
-        self, merged: FrozenDict | TooLarge | Missing, claims: FrozenDict | None
-    ) -> Regenerated | TooLarge | Missing:
-        if isinstance(merged, TooLarge | Missing):
-            return merged
-        token = None if claims is None else self.signer.sign(joined(merged, claims))
-        return Regenerated(merged, token)
+
+def ask(store: Store | AsyncStore, effect: StoreEffect) -> Any:
+    """The one act of the store that an effect asks for: its answer, or an awaitable of it."""
+    match effect:
+        case Load(handle):
+            return store.load(handle)
+        case Rotate(record, expected_version):
+            return store.swap(record, expected_version)
+        case Regenerate(handle, patch, _, limit):
+            return store.merge_payload(handle, patch, limit)
+        case Establish(record):
+            return store.create(record)
+        case ReplaceData(handle, data):
+            return store.replace_data(handle, data)
+        case Revoke(handles):
+            return store.delete(handles)
+        case RevokeUser(user_id, tenant_id, keep):
+            return store.delete_for_user(user_id, tenant_id, keep)
+        case ListSessions(user_id, tenant_id):
+            return store.list_for_user(user_id, tenant_id)
+        case _:
+            assert_never(effect)
+
+
+def answer_of(effect: StoreEffect, answer: Any, signer: Signer) -> Any:
+    """The reply to an effect, from the store's answer; an access token is signed on success."""
+    match effect:
+        case Load():
+            return answer
+        case Rotate(record, _, claims):
+            return answer or Rotated(signer.sign(joined(record.payload, claims)))
+        case Regenerate(_, _, claims):
+            return _regenerated(answer, claims, signer)
+        case Establish(record, claims):
+            return answer or Established(signer.sign(joined(record.payload, claims)))
+        case ReplaceData():
+            return answer or Replaced()
+        case Revoke() | RevokeUser():
+            return Revoked(answer)
+        case ListSessions():
+            return Listed(answer)
+        case _:
+            assert_never(effect)
+
+
+def _regenerated(
+    merged: FrozenDict | TooLarge | Missing, claims: FrozenDict | None, signer: Signer
+) -> Regenerated | TooLarge | Missing:
+    if isinstance(merged, TooLarge | Missing):
+        return merged
+    token = None if claims is None else signer.sign(joined(merged, claims))
+    return Regenerated(merged, token)
 
 
 def joined(payload: FrozenDict, claims: FrozenDict) -> FrozenDict:

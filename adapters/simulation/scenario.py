@@ -46,10 +46,6 @@ def _different(_: Any, field: attrs.Attribute[Any], patches: tuple[FrozenDict, .
         raise InvalidInput(f"{field.name} must be different patches: each is merged once.")
 
 
-def _merges() -> Any:
-    return attrs.field(default=(), converter=_patches, validator=_different)
-
-
 @attrs.frozen(kw_only=True)
 class Scenario:
     """The bounds of a small world. Every number is how often a thing may happen in a schedule.

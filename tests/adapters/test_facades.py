@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import threading
@@ -94,10 +95,39 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+class TwoForms(MemoryStore):
+    """A store with an async form, for asyncio alone."""
+
+    @property
+    def awaited(self) -> Any:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return None
+        return Coroutines(self)
+
+
+class Coroutines:
+    """The async form, which must be awaited on the loop's own thread."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+
+    def __getattr__(self, name: str) -> Any:
+        act: Callable[..., Any] = getattr(self.store, name)
+
+        async def awaited(*arguments: Any) -> Any:
+            assert threading.current_thread() is threading.main_thread()
+            await asyncio.sleep(0)
+            return act(*arguments)
+
+        return awaited
+
+
+@pytest.fixture(params=["memory", "sqlite", "two forms"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    if request.param == "memory":
-        yield MemoryStore()
+    if request.param != "sqlite":
+        yield MemoryStore() if request.param == "memory" else TwoForms()
         return
     with SqliteStore(tmp_path / "sessions.db") as sqlite:
         yield sqlite
@@ -286,6 +316,8 @@ def test_both_facades_have_every_operation_as_the_core_has_it() -> None:
 class Untouchable:
     """A store and signer that must be left alone."""
 
+    awaited = None
+
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"{name} was touched")
 
@@ -300,9 +332,9 @@ def test_verifying_asks_nobody_and_stays_in_its_thread() -> None:
         threads.append(threading.get_ident())
         return sessions.operations.clock()
 
-    aloof: Any = Sessions(POLICY, MemoryStore(), Fixed(sessions), clock=clock, listener=quiet)
-    aloof.store = Untouchable()
-    aloof.memo._signer = Untouchable()
+    store: Any = Untouchable()
+    aloof: Any = Sessions(POLICY, store, Fixed(sessions), clock=clock, listener=quiet)
+    aloof.memo._signer = store
     aloof = aloof.using()
     for shown in (token, token, unseen):
         verifying = aloof.get_session(shown)

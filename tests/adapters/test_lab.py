@@ -30,6 +30,7 @@ from counterfoil.effects import (
     RequestRejected,
     SessionCreated,
     SessionRefreshed,
+    Step,
     Theft,
     TheftDetected,
 )
@@ -198,18 +199,19 @@ def lived(leeway: int, showings: list[tuple[int, list[int], int]]) -> Lived:
 
     def ran(step: Any) -> Any:
         nonlocal world
-        while isinstance(step, Ask):
-            world, reply = unsigned(world, step.effect)
-            step = step.resume(reply)
-        entries.extend(Entry(effect) for effect in step.effects)
-        return step.state
+        following: Step[Any] = step
+        while isinstance(following, Ask):
+            world, reply = unsigned(world, following.effect)
+            following = following.resume(reply)
+        entries.extend(Entry(effect) for effect in following.effects)
+        return following.state
 
     start = now = 1_700_000_000_000
     drawn = next(draws).to_bytes(32)
-    token = ran(create_session("ada", policy=policy, now=start, entropy=drawn)).refresh_token
+    token: Any = ran(create_session("ada", policy=policy, now=start, entropy=drawn)).refresh_token
     for pause, gaps, who in showings:
         now += pause
-        answers = []
+        answers: list[Any] = []
         for gap in [0, *gaps]:
             now += gap
             drawn = next(draws).to_bytes(32)

@@ -523,7 +523,7 @@ def test_a_copy_of_another_session_is_not_forgiven_beside_ones_own(
 
 
 def test_every_copy_of_another_session_is_noticed(site: Site) -> None:
-    stolen = []
+    stolen: list[Session] = []
     for _ in range(2):
         victim = site.login(COOKIE_MODE)
         second = site.refresh(refresh_by_cookie(victim.refresh_token))

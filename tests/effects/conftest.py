@@ -5,7 +5,7 @@ It imports `counterfoil.effects` alone, as any third-party backend may.
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import attrs
 import pytest
@@ -31,6 +31,11 @@ class DictStore:
     def __init__(self) -> None:
         self.records: dict[str, SessionRecord] = {}
         self.lock = threading.Lock()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        apart = type(self)()
+        apart.records.update(self.records)
+        return apart
 
     def create(self, record: SessionRecord) -> HandleTaken | None:
         with self.lock:

@@ -1,12 +1,14 @@
 """A backend made of a plain dict: every effect of the store family, and its declared replies."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, cast, get_args
 
 import attrs
 import pytest
 
 from counterfoil.effects import (
+    AsyncBackend,
     Backend,
     Effect,
     Establish,
@@ -31,6 +33,7 @@ from counterfoil.effects import (
     Secret,
     SessionRecord,
     Stale,
+    Store,
     StoreEffect,
     TooLarge,
     json_size,
@@ -47,10 +50,31 @@ def declared_replies(effect: type[Effect[Any]]) -> tuple[Any, ...]:
     return get_args(reply) or (reply,)
 
 
+@attrs.frozen
+class AsCoroutines:
+    """A blocking store's acts as coroutines, which never wait."""
+
+    store: Store
+
+    def __getattr__(self, name: str) -> Any:
+        act: Callable[..., Any] = getattr(self.store, name)
+
+        async def awaited(*arguments: Any) -> Any:
+            return act(*arguments)
+
+        return awaited
+
+
 def perform(backend: Backend, effect: StoreEffect) -> Any:
-    """The reply, which is one of those that the effect declares."""
+    """The reply, which is one of those that the effect declares; awaited, it is the same."""
+    apart = deepcopy(backend.store)
     reply = backend.perform(effect)
     assert type(reply) in declared_replies(type(effect))
+    coroutines: Any = AsCoroutines(apart)
+    with pytest.raises(StopIteration) as returned:
+        AsyncBackend(coroutines, backend.signer).perform(effect).send(None)
+    assert returned.value.value == reply
+    assert vars(apart)["records"] == vars(backend.store)["records"]
     return reply
 
 

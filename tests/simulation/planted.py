@@ -378,7 +378,11 @@ def an_operation_raises(patch: pytest.MonkeyPatch) -> None:
 
 def no_csrf_token_matches(patch: pytest.MonkeyPatch) -> None:
     """Every anti-CSRF token is a wrong one."""
-    patch.setattr(refreshing, "token_matches", lambda shown, kept: False)
+
+    def never(_: object, __: object) -> bool:
+        return False
+
+    patch.setattr(refreshing, "token_matches", never)
 
 
 def csrf_token_changes(patch: pytest.MonkeyPatch) -> None:
@@ -387,13 +391,17 @@ def csrf_token_changes(patch: pytest.MonkeyPatch) -> None:
     def other(refresh: Any, child: SessionRecord) -> Any:
         return sign(refresh, attrs.evolve(child, anti_csrf_token=Secret((child.salt or b"").hex())))
 
-    sign = refreshing.Refresh._sign
+    sign: Callable[..., Any] = vars(refreshing.Refresh)["_sign"]
     patch.setattr(refreshing.Refresh, "_sign", other)
 
 
 def sign_out_does_nothing(patch: pytest.MonkeyPatch) -> None:
     """A sign-out says that it is done."""
-    patch.setattr(signing_out.EndSession, "__call__", lambda end, session: Done(True))
+    patch.setattr(signing_out.EndSession, "__call__", _say_done)
+
+
+def _say_done(_: object, __: object) -> Any:
+    return Done(True)
 
 
 def sign_out_keeps_the_tokens(patch: pytest.MonkeyPatch) -> None:
@@ -413,12 +421,20 @@ class _DidIt:
 
 def a_record_shows_its_key(patch: pytest.MonkeyPatch) -> None:
     """The key that authenticates refresh tokens is in the repr of a record."""
-    patch.setattr(SessionRecord, "__repr__", lambda record: f"SessionRecord({record.mac_key!r})")
+
+    def shown(record: SessionRecord) -> str:
+        return f"SessionRecord({record.mac_key!r})"
+
+    patch.setattr(SessionRecord, "__repr__", shown)
 
 
 def a_token_shows_its_secret(patch: pytest.MonkeyPatch) -> None:
     """A parsed refresh token shows what it proves itself by."""
-    patch.setattr(RefreshToken, "__repr__", lambda token: f"RefreshToken({token.secret.hex()})")
+
+    def shown(token: RefreshToken) -> str:
+        return f"RefreshToken({token.secret.hex()})"
+
+    patch.setattr(RefreshToken, "__repr__", shown)
 
 
 def a_request_raises(patch: pytest.MonkeyPatch) -> None:

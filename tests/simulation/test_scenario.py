@@ -9,23 +9,22 @@ from counterfoil import SameSuccessor
 from counterfoil.adapters.simulation import Scenario, Sessions, explore, small_policy
 from counterfoil.effects import InvalidInput
 
+IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
+    ({"browsers": 0}, "browsers must be an int of at least 1, not 0"),
+    ({"tabs": 0}, "tabs must be an int of at least 1, not 0"),
+    ({"losses": -1}, "losses must be an int of at least 0, not -1"),
+    ({"crashes": True}, "crashes must be an int of at least 0, not bool"),
+    ({"rekeys": 1.5}, "rekeys must be an int of at least 0, not float"),
+    ({"thefts": 2}, "thefts must be 0 or 1, not 2"),
+    ({"transfer": "pigeon"}, "transfer must be 'cookie' or 'header', not 'pigeon'"),
+    ({"clock_skew": timedelta(seconds=10)}, "clock_skew must be less than the policy's leeway"),
+    ({"clock_skew": timedelta(seconds=-1)}, "clock_skew .* not negative; it is -1 day"),
+    ({"merges": ({"a": 1}, {"a": 1})}, "merges must be different patches"),
+    ({"merges_at_hand": ({}, {})}, "merges_at_hand must be different patches"),
+]
 
-@pytest.mark.parametrize(
-    ("settings", "told"),
-    [
-        ({"browsers": 0}, "browsers must be an int of at least 1, not 0"),
-        ({"tabs": 0}, "tabs must be an int of at least 1, not 0"),
-        ({"losses": -1}, "losses must be an int of at least 0, not -1"),
-        ({"crashes": True}, "crashes must be an int of at least 0, not bool"),
-        ({"rekeys": 1.5}, "rekeys must be an int of at least 0, not float"),
-        ({"thefts": 2}, "thefts must be 0 or 1, not 2"),
-        ({"transfer": "pigeon"}, "transfer must be 'cookie' or 'header', not 'pigeon'"),
-        ({"clock_skew": timedelta(seconds=10)}, "clock_skew must be less than the policy's leeway"),
-        ({"clock_skew": timedelta(seconds=-1)}, "clock_skew .* not negative; it is -1 day"),
-        ({"merges": ({"a": 1}, {"a": 1})}, "merges must be different patches"),
-        ({"merges_at_hand": ({}, {})}, "merges_at_hand must be different patches"),
-    ],
-)
+
+@pytest.mark.parametrize(("settings", "told"), IMPOSSIBLE)
 def test_a_world_that_can_not_be_is_refused(settings: Any, told: str) -> None:
     with pytest.raises(InvalidInput, match=told):
         Scenario(**settings)
