@@ -508,8 +508,13 @@ class Lockstep(RuleBasedStateMachine):
         if self.is_over(held.handle, now):
             assert (end, events) == self.gone(held.handle)
             return
+        old = self.kept[held.handle]
+        if held.named not in (old.current, old.previous):
+            displaced = TryRefreshToken(Reason.DISPLACED, held.handle)
+            assert (end, events) == (displaced, ("RequestRejected",))
+            return
         assert events == ("SessionCreated", "SessionsRevoked")
-        old = self.kept.pop(held.handle)
+        del self.kept[held.handle]
         assert end.handle not in self.handles
         assert end.anti_csrf_token != old.csrf
         self.handles.append(end.handle)
