@@ -131,6 +131,7 @@ class BlockingSessions(Held):
             verify=self.memo,
             now=self.operations.clock(),
             required=required,
+            recognise=self.recognised,
             **checks,
         )
         return self.run(step)

@@ -6,7 +6,6 @@ import secrets
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from copy import copy
 from os import PathLike
 from types import MappingProxyType
 from typing import Any, Self, TypedDict, cast
@@ -31,6 +30,7 @@ from .key_storage import SecretStore
 from .keys import LocalKeys
 from .memo import DEFAULT_SIZE, Memo
 from .operations import Operations
+from .recognised import Recognised
 
 
 def milliseconds() -> int:
@@ -84,6 +84,7 @@ class Held:
         self.signer = signer or _keys_in(store, policy, clock)
         self.memo = Memo(self.signer, remembered_tokens)
         _check_signer(self.signer, self.memo.keys, policy)
+        self.recognised = Recognised(self.memo, remembered_tokens)
         self.operations = Operations(policy, self.memo, clock, entropy)
         self._stored = self._backend()
         self._answers = False
@@ -135,7 +136,8 @@ class Held:
         >>> [line.partition("=")[0] for name, line in response.headers if name == "Set-Cookie"]
         ['sAccessToken', 'sRefreshToken']
         """
-        held = copy(self)
+        held = object.__new__(type(self))
+        held.__dict__.update(self.__dict__)
         held._answers = response is not None
         held.interpreter = held._interpret(response, context)
         return held
@@ -143,10 +145,10 @@ class Held:
     def _interpret(self, response: Interpreter | None, context: Any) -> ByFamily:
         return ByFamily(
             (
+                *(((ResponseEffect, response),) if response is not None else ()),
                 (StoreEffect, self._stored),
                 (AnnouncementEffect, Listeners(self._listener, context)),
                 (ClaimEffect, ClaimFetchers(self._fetchers, context)),
-                *(((ResponseEffect, response),) if response is not None else ()),
             )
         )
 

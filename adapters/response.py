@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import assert_never
 
 from ..core import set_cookie_line
+from ..core.transport import FRONT_HEADER
 from ..effects import AppendHeader, RemoveHeader, ResponseEffect, SetCookie, SetHeader
 
 
@@ -23,6 +25,7 @@ class ResponseHeaders:
     def __init__(self) -> None:
         self._single: dict[str, tuple[str, str]] = {}
         self._cookies: dict[tuple[str, str, str | None], SetCookie] = {}
+        self._appended: set[str] = set()
         self.removed: set[str] = set()
 
     @property
@@ -31,8 +34,29 @@ class ResponseHeaders:
 
         `removed` has the lower-case names of headers that the response must not have.
         """
-        cookies = (("Set-Cookie", set_cookie_line(cookie)) for cookie in self._cookies.values())
-        return [*self._single.values(), *cookies]
+        return [*self._single.values(), *self._cookie_lines()]
+
+    @property
+    def carries_tokens(self) -> bool:
+        """Whether a client that misses these headers misses tokens, or that they are cleared."""
+        return bool(self._cookies) or FRONT_HEADER in self._single
+
+    def onto(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """These headers on those that a response has already, as ASGI and WSGI servers take them.
+
+        What is appended joins what is there, what is set takes its place.
+        """
+        ours = dict(self._single)
+        kept: list[tuple[bytes, bytes]] = []
+        for name, value in headers:
+            lower = name.decode("latin-1").lower()
+            if lower in ours and lower in self._appended:
+                shown, appended = ours[lower]
+                ours[lower] = shown, _joined(value.decode("latin-1"), appended)
+            elif lower not in ours and lower not in self.removed:
+                kept.append((name, value))
+        told = (*ours.values(), *self._cookie_lines())
+        return kept + [(name.lower().encode(), value.encode()) for name, value in told]
 
     def perform(self, effect: ResponseEffect) -> None:
         """Take one response effect; a later one overrides an earlier one."""
@@ -51,8 +75,17 @@ class ResponseHeaders:
                 assert_never(effect)
 
     def _append(self, name: str, value: str) -> None:
-        _, present = self._single.get(name.lower(), (name, ""))
-        members = [member.strip() for member in present.split(",") if member.strip()]
-        if value.lower() not in (member.lower() for member in members):
-            members.append(value)
-        self._single[name.lower()] = name, ", ".join(members)
+        lower = name.lower()
+        present = self._single.get(lower)
+        self._single[lower] = name, value if present is None else _joined(present[1], value)
+        self._appended.add(lower)
+
+    def _cookie_lines(self) -> list[tuple[str, str]]:
+        return [("Set-Cookie", set_cookie_line(cookie)) for cookie in self._cookies.values()]
+
+
+def _joined(present: str, more: str) -> str:
+    members = [member.strip() for member in present.split(",") if member.strip()]
+    known = {member.lower() for member in members}
+    members += [one for one in more.split(", ") if one.lower() not in known]
+    return ", ".join(members)

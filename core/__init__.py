@@ -1,7 +1,7 @@
 """The decisions: pure functions over immutable values. No clock, no entropy, no I/O."""
 
 from .access_token import AccessToken
-from .answers import Answer, answer
+from .answers import REFRESHED, SIGNED_OUT, UNAVAILABLE, Answer, answer
 from .by_handle import (
     SessionDoesNotExist,
     fetch_and_set_claim_by_handle,
@@ -50,7 +50,7 @@ from .rejections import (
     Unauthorised,
 )
 from .rekeying import rekey_session
-from .request import RequestFacts
+from .request import WEBSOCKET, RequestFacts
 from .reserved import RESERVED_CLAIMS
 from .revoking import (
     revoke_all_sessions_for_user,
@@ -67,6 +67,7 @@ from .rotation_rules import (
     SingleUseRevoking,
     WindowOnly,
 )
+from .routes import Route, discovery, routes
 from .session import (
     Session,
     attach_to_request_response,
@@ -92,7 +93,11 @@ __all__ = [
     "ALLOWED_REQUEST_HEADERS",
     "ENTROPY_BYTES",
     "EXPOSED_RESPONSE_HEADERS",
+    "REFRESHED",
     "RESERVED_CLAIMS",
+    "SIGNED_OUT",
+    "UNAVAILABLE",
+    "WEBSOCKET",
     "AccessToken",
     "Answer",
     "AntiCsrf",
@@ -113,6 +118,7 @@ __all__ = [
     "RefreshToken",
     "RequestFacts",
     "RotationRule",
+    "Route",
     "SameSuccessor",
     "Session",
     "SessionClaim",
@@ -135,6 +141,7 @@ __all__ = [
     "attach_to_request_response",
     "create_session",
     "create_session_in_request",
+    "discovery",
     "fetch_and_set_claim",
     "fetch_and_set_claim_by_handle",
     "get_access_token",
@@ -164,6 +171,7 @@ __all__ = [
     "revoke_multiple_sessions",
     "revoke_other_sessions",
     "revoke_session",
+    "routes",
     "set_claim_value",
     "set_claim_value_by_handle",
     "set_cookie_line",

@@ -17,6 +17,16 @@ class Answer:
     body: FrozenDict
 
 
+REFRESHED = Answer(200, FrozenDict())
+"""What follows a refresh, whose tokens are in the headers."""
+
+SIGNED_OUT = Answer(200, FrozenDict({"status": "OK"}))
+"""What follows a sign-out."""
+
+UNAVAILABLE = Answer(503, FrozenDict({"message": "temporarily unavailable"}))
+"""What follows `StoreUnavailable`: nothing is known, so nothing is cleared."""
+
+
 def answer(rejection: Rejection, policy: Policy) -> Answer:
     """The answer to a request that was rejected (WIRE: routes and answers).
 

@@ -15,7 +15,6 @@ import attrs
 from ..effects import (
     EMPTY,
     Done,
-    Effect,
     Reason,
     Rejection,
     Step,
@@ -28,7 +27,8 @@ from .entropy import check_now
 from .keyset import Verifier
 from .lifetime import Lifetime
 from .policy import AntiCsrf, Policy, Transfer
-from .presented import Presented, present, verified_handle
+from .presented import verified_handle
+from .recognising import Recogniser, recognise
 from .rejections import Unauthorised
 from .request import (
     RequestFacts,
@@ -59,6 +59,7 @@ def get_session_from_request(
     check_anti_csrf: bool = True,
     check_database: bool = False,
     validators: Iterable[Validator] | None = None,
+    recognise: Recogniser = recognise,
 ) -> Step[Session]: ...
 @overload
 def get_session_from_request(
@@ -71,6 +72,7 @@ def get_session_from_request(
     check_anti_csrf: bool = True,
     check_database: bool = False,
     validators: Iterable[Validator] | None = None,
+    recognise: Recogniser = recognise,
 ) -> Step[Session | None]: ...
 def get_session_from_request(
     request: RequestFacts,
@@ -82,12 +84,14 @@ def get_session_from_request(
     check_anti_csrf: bool = True,
     check_database: bool = False,
     validators: Iterable[Validator] | None = None,
+    recognise: Recogniser = recognise,
 ) -> Step[Session] | Step[Session | None]:
     """The session of a request, attached to its exchange. [Load with `check_database`; claims]
 
     Takes the access token from `Authorization: Bearer`, else from the cookie, which on an unsafe
     method must pass the anti-CSRF check. Ends in the session, or in None if there is no token and
-    `required` is false, or in a rejection as `get_session` does.
+    `required` is false, or in a rejection as `get_session` does. `recognise` may be a memory of
+    what the function of this name said.
 
     Raises:
         InvalidInput: a time of the wrong kind.
@@ -99,18 +103,39 @@ def get_session_from_request(
     True
     """
     check_now(now)
-    found = present(request, policy, verify, now, check_anti_csrf=check_anti_csrf)
-    if not isinstance(found, Presented):
-        if not required and found == Unauthorised(Reason.NO_TOKEN):
-            return Done(None, private_response())
-        return rejected(found, now).always(Answer(request, policy))
-    session = Session(access=found.access, policy=policy)
-    checked: Step[Session] = Done(session)
+    found: Step[Session] = recognise(
+        request, policy=policy, verify=verify, now=now, check_anti_csrf=check_anti_csrf
+    )
+    if not required and found.state == Unauthorised(Reason.NO_TOKEN):
+        return Done(None, private_response())
     if check_database:
-        checked = check_in_database(session, now=now)
+        found = found.then(CheckInDatabase(now)).always(ClearIfOver(request, policy))
     asked = policy.validators if validators is None else tuple(validators)
-    attached = checked.always(Answer(request, policy)).then(Attach(request, found.transfer, now))
-    return attached.then(AssertClaims(asked, now))
+    return found.then(AssertClaims(asked, now)) if asked else found
+
+
+@attrs.frozen
+class CheckInDatabase:
+    """Asks the store whether the session that was recognised is still there."""
+
+    now: int
+
+    def __call__(self, session: Session) -> Step[Session]:
+        return check_in_database(session, now=self.now)
+
+
+@attrs.frozen
+class ClearIfOver:
+    """Clears the client's tokens if the session is over."""
+
+    request: RequestFacts
+    policy: Policy = attrs.field(repr=False)
+
+    def __call__(self, outcome: Session | Rejection) -> Step[Session]:
+        if isinstance(outcome, Rejection) and outcome.clear_tokens:
+            used = used_transfers(self.request, self.policy)
+            return Done(outcome, clear_tokens(self.policy, used))
+        return Done(outcome)
 
 
 @attrs.frozen
@@ -134,10 +159,8 @@ class Answer:
     policy: Policy = attrs.field(repr=False)
 
     def __call__(self, outcome: Session | Rejection) -> Step[Session]:
-        effects: tuple[Effect[None], ...] = private_response()
-        if isinstance(outcome, Rejection) and outcome.clear_tokens:
-            effects += clear_tokens(self.policy, used_transfers(self.request, self.policy))
-        return Done(outcome, effects)
+        cleared = ClearIfOver(self.request, self.policy)
+        return Done(outcome, private_response()).always(cleared)
 
 
 def create_session_in_request(

@@ -8,6 +8,7 @@ frontend SDK keeps header-mode tokens (WIRE: reading them would be a CSRF hole).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import cast
 from urllib.parse import unquote
 
@@ -19,6 +20,9 @@ from .policy import Policy, Transfer
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
 
+WEBSOCKET = "WEBSOCKET"
+"""The method of request facts for a WebSocket's handshake: RFC 6455 has GET, RFC 8441 CONNECT."""
+
 # Of one name. A few may be left over from other domains and paths; each more is work for nothing.
 MOST_COOKIES = 5
 
@@ -28,11 +32,36 @@ LEGACY_COOKIE = "sIdRefreshToken"
 Headers = Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]] | Mapping[str, str]
 
 
+_READ = frozenset(
+    {
+        "anti-csrf",
+        "authorization",
+        "cookie",
+        "origin",
+        "rid",
+        "sec-fetch-site",
+        "st-auth-mode",
+    }
+)
+
+
 def _pairs(headers: Headers) -> tuple[tuple[str, str], ...]:
     is_mapping = isinstance(headers, Mapping)
     items: object = cast("Mapping[str, str]", headers).items() if is_mapping else headers
     pairs = cast("Iterable[tuple[object, object]]", items)
-    return tuple((_text(name).lower(), _text(value)) for name, value in pairs)
+    found: list[tuple[str, str]] = []
+    for name, value in pairs:
+        known = _known(name if isinstance(name, bytes) else _text(name))
+        if known is not None:
+            found.append((known, _text(value)))
+    return tuple(found)
+
+
+@lru_cache(256)  # a few dozen names make up all requests
+def _known(name: str | bytes) -> str | None:
+    """A header's name in lower case, if the core reads the header."""
+    lower = _text(name).lower()
+    return lower if lower in _READ else None
 
 
 def _text(value: object) -> str:
@@ -52,12 +81,12 @@ class RequestFacts:
     """A request's method and headers.
 
     Attributes:
-        method: the HTTP method; compared in upper case.
+        method: the HTTP method, or `WEBSOCKET`; compared in upper case.
         headers: (name, value) pairs as they came, of text or of bytes, or a mapping; names are
-            compared in lower case.
+            compared in lower case, and those that no decision needs are left out.
 
     Raises:
-        InvalidInput: a header that is neither text nor bytes.
+        InvalidInput: a header that is read and is neither text nor bytes.
 
     >>> RequestFacts("get", [("Cookie", "a=1; b=2; a=3")]).cookies("a")
     ('1', '3')

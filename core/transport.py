@@ -117,11 +117,10 @@ def clear_cookie(policy: Policy, name: str) -> SetCookie:
 
 def private_response() -> Effects:
     """What a response says once the session was looked at: no cache may share it (ASVS 14.3.2)."""
-    return (
-        SetHeader("Cache-Control", "no-store"),
-        AppendHeader("Vary", "Cookie"),
-        AppendHeader("Vary", "Authorization"),
-    )
+    return _PRIVATE
+
+
+_PRIVATE = (SetHeader("Cache-Control", "no-store"), AppendHeader("Vary", "Cookie, Authorization"))
 
 
 def set_cookie_line(cookie: SetCookie) -> str:

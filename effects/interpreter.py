@@ -56,7 +56,9 @@ async def arun(step: Step[S], interpreter: Interpreter) -> S:
     while isinstance(step, Ask):
         step = step.resume(await _reply(interpreter.perform(step.effect)))
     for effect in step.effects:
-        await _reply(interpreter.perform(effect))
+        told = interpreter.perform(effect)
+        if told is not None:
+            await _reply(told)
     return _outcome(step.state)
 
 

@@ -205,8 +205,7 @@ def test_both_transfers_are_cleared_where_both_are_used() -> None:
 def test_a_response_that_looked_at_a_session_is_private() -> None:
     assert private_response() == (
         SetHeader("Cache-Control", "no-store"),
-        AppendHeader("Vary", "Cookie"),
-        AppendHeader("Vary", "Authorization"),
+        AppendHeader("Vary", "Cookie, Authorization"),
     )
 
 

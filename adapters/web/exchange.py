@@ -1,0 +1,123 @@
+"""One request and its response: where an application's handlers meet its sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any, Literal, TypeAlias, Unpack, cast, overload
+
+from ...core import WEBSOCKET, Lifetime, RequestFacts, Session, SessionClaim
+from ...effects import EMPTY, InvalidInput
+from ..held import Checks
+from ..response import ResponseHeaders
+from ..sessions import Sessions
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_KEY = "counterfoil.exchange"
+
+
+class Exchange:
+    """The sessions of one request. What its operations tell the response reaches the response.
+
+    `sessions` is the facade for this request: what an operation on it sets or clears at the client
+    travels with whatever the handler answers. Fetchers and the listener are given the ASGI scope.
+    `on_session` is called with each session that is got.
+    """
+
+    def __init__(self, sessions: Sessions, scope: Scope) -> None:
+        self.response = ResponseHeaders()
+        self.on_session: Callable[[Session], object] | None = None
+        self._held = sessions
+        self._sessions: Sessions | None = None
+        self._request: RequestFacts | None = None
+        self._scope = scope
+
+    @property
+    def sessions(self) -> Sessions:
+        """The facade, for this request."""
+        if self._sessions is None:
+            self._sessions = self._held.using(response=self.response, context=self._scope)
+        return self._sessions
+
+    @property
+    def request(self) -> RequestFacts:
+        """What the core decides by: the method and the headers."""
+        if self._request is None:
+            method = self._scope.get("method", WEBSOCKET)
+            self._request = RequestFacts(method, self._scope["headers"])
+        return self._request
+
+    @overload
+    async def get_session(
+        self, *, required: Literal[True] = True, **checks: Unpack[Checks]
+    ) -> Session: ...
+    @overload
+    async def get_session(self, *, required: bool, **checks: Unpack[Checks]) -> Session | None: ...
+    async def get_session(
+        self, *, required: bool = True, **checks: Unpack[Checks]
+    ) -> Session | None:
+        """As `core.get_session_from_request`; a rejection becomes the answer by itself."""
+        session = await self.sessions.get_session_from_request(
+            self.request, required=required, **checks
+        )
+        if self.on_session is not None and session is not None:
+            self.on_session(session)
+        return session
+
+    async def create_session(
+        self,
+        user_id: str,
+        *,
+        payload: Mapping[str, object] = EMPTY,
+        data: Mapping[str, object] = EMPTY,
+        tenant_id: str = "public",
+        recipe_user_id: str | None = None,
+        lifetime: Lifetime | None = None,
+        claims: Iterable[SessionClaim] | None = None,
+        check_anti_csrf: bool = True,
+    ) -> Session:
+        """Log a user in, as `core.create_session_in_request`."""
+        return await self.sessions.create_session_in_request(
+            self.request,
+            user_id,
+            payload=payload,
+            data=data,
+            tenant_id=tenant_id,
+            recipe_user_id=recipe_user_id,
+            lifetime=lifetime,
+            claims=claims,
+            check_anti_csrf=check_anti_csrf,
+        )
+
+    async def refresh_session(self) -> Session:
+        """As `core.refresh_session_in_request`."""
+        return await self.sessions.refresh_session_in_request(self.request)
+
+    async def sign_out(self) -> bool:
+        """As `core.sign_out`; answers whether the session was still there."""
+        return await self.sessions.sign_out(self.request)
+
+
+def open_exchange(sessions: Sessions, scope: Scope) -> Exchange:
+    """Begin a request's exchange, which `exchange_of` finds from then on."""
+    exchange = scope[_KEY] = Exchange(sessions, scope)
+    return exchange
+
+
+def exchange_of(scope: Mapping[str, Any]) -> Exchange:
+    """The exchange of a request, by its ASGI scope (`request.scope`).
+
+    Raises:
+        InvalidInput: no `SessionMiddleware` has seen the request.
+    """
+    exchange = scope.get(_KEY)
+    if exchange is None:
+        raise InvalidInput(
+            "no SessionMiddleware has seen this request: add it to the application, "
+            "as in app.add_middleware(SessionMiddleware, sessions=sessions)."
+        )
+    return cast("Exchange", exchange)

@@ -1,0 +1,161 @@
+"""Sessions as FastAPI has them: dependencies, typed, and in the OpenAPI document.
+
+    app = FastAPI()
+    add_sessions(app, Sessions(Policy("http://localhost:8000"), SqliteStore("sessions.db")))
+
+    @app.get("/me")
+    async def me(session: SessionDep) -> str:
+        return session.user_id
+
+A rejection needs no handler: the middleware answers with what the frontend SDK expects. A handler
+of the application's own for `Rejection` takes precedence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Annotated, Any
+
+from ...core import UNAVAILABLE, Policy, Session, Validator
+from ..optional import needs
+from ..sessions import Sessions
+from .asgi import SessionMiddleware
+from .exchange import Exchange, exchange_of
+
+try:
+    from fastapi import Depends, FastAPI
+    from fastapi.openapi.models import HTTPBearer
+    from fastapi.security.base import SecurityBase
+    from starlette.requests import HTTPConnection
+except ImportError as error:
+    raise needs("fastapi") from error
+
+SCHEME = "session"
+
+
+def add_sessions(
+    app: FastAPI, sessions: Sessions, *, recheck: timedelta = timedelta(minutes=1)
+) -> None:
+    """Give an application sessions: the middleware, the protocol's routes, the documentation.
+
+    Add CORS middleware after this, so that it stands outside. `recheck` is how long a WebSocket
+    may stay open once its session was revoked.
+    """
+    app.add_middleware(SessionMiddleware, sessions=sessions, recheck=recheck)
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        is_new = app.openapi_schema is None
+        schema = plain()
+        if is_new:
+            document(schema, sessions.policy)
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation extends it
+
+
+class VerifySession(SecurityBase):
+    """A dependency that gives the session of a request, or of a WebSocket. See `verify_session`."""
+
+    def __init__(self, required: bool, checks: dict[str, Any]) -> None:
+        """Verify with these checks."""
+        self.model = HTTPBearer(
+            bearerFormat="JWT",
+            description="The access token of a session, as st-access-token had it at login.",
+        )
+        self.scheme_name = SCHEME
+        self._required = required
+        self._checks = checks
+
+    async def __call__(self, connection: HTTPConnection) -> Session | None:
+        """The session, or None where none is required."""
+        exchange = exchange_of(connection.scope)
+        return await exchange.get_session(required=self._required, **self._checks)
+
+
+def verify_session(
+    *,
+    required: bool = True,
+    validators: Iterable[Validator] | None = None,
+    check_database: bool = False,
+    check_anti_csrf: bool = True,
+) -> VerifySession:
+    """A dependency that gives the request's session.
+
+    `required`: without a session the answer is 401; if false, the session is None then.
+    `validators`: claims that the session must have instead of the policy's; else 403.
+    `check_database`: also refuse a session that was revoked since its token was issued.
+    `check_anti_csrf`: by the policy's mode; false for a route that checks in a way of its own.
+
+    >>> admin = verify_session(validators=[ROLES.includes("admin")])
+    >>> async def erase(session: Annotated[Session, Depends(admin)]): ...
+    """
+    checks: dict[str, Any] = {
+        "validators": None if validators is None else tuple(validators),
+        "check_database": check_database,
+        "check_anti_csrf": check_anti_csrf,
+    }
+    return VerifySession(required, checks)
+
+
+def get_exchange(connection: HTTPConnection) -> Exchange:
+    """A dependency that gives the request's exchange, for logging in and more."""
+    return exchange_of(connection.scope)
+
+
+SessionDep = Annotated[Session, Depends(verify_session())]
+"""The session of the request, which must have one."""
+
+OptionalSessionDep = Annotated[Session | None, Depends(verify_session(required=False))]
+"""The session of the request, or None."""
+
+ExchangeDep = Annotated[Exchange, Depends(get_exchange)]
+"""The exchange of the request."""
+
+
+def document(schema: dict[str, Any], policy: Policy) -> None:
+    """Say of each operation that takes a session how it may come, and how it is refused."""
+    operations = [
+        operation
+        for methods in schema.get("paths", {}).values()
+        for operation in methods.values()
+        if isinstance(operation, dict) and {SCHEME: []} in operation.get("security", [])
+    ]
+    if not operations:
+        return
+    cookie = f"{SCHEME} cookie"
+    schema["components"]["securitySchemes"][cookie] = {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": policy.access_cookie,
+        "description": "The access token of a session, as browsers send it.",
+    }
+    for operation in operations:
+        operation["security"].append({cookie: []})
+        for status, response in _refusals(policy).items():
+            operation["responses"].setdefault(status, response)
+
+
+def _refusals(policy: Policy) -> dict[str, Any]:
+    failure = _object(id=_TEXT, reason={})
+    failures = {"type": "array", "items": failure}
+    return {
+        str(policy.unauthorised_status): _response("No session, or one to be refreshed"),
+        str(policy.invalid_claim_status): _response(
+            "The session lacks a claim", claimValidationErrors=failures
+        ),
+        str(UNAVAILABLE.status): _response("Sessions are unavailable for a moment"),
+    }
+
+
+_TEXT = {"type": "string"}
+
+
+def _response(description: str, **more: Any) -> dict[str, Any]:
+    schema = _object(message=_TEXT, **more)
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties}

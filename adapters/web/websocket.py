@@ -1,0 +1,132 @@
+"""WebSockets: the session is verified when the application asks, and the socket ends with it.
+
+A socket outlives the access token that opened it, and sees no refresh. So it holds a lease: the
+session is looked for in the store from time to time, and when its life would end. Once it is over
+the socket is closed, with a code that tells the client to ask for a session first.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import anyio
+from anyio import CancelScope, create_task_group
+
+from ...core import InvalidClaims, Session
+from ...effects import Rejection, StoreUnavailable, to_json
+from .answering import answer_to
+from .exchange import ASGIApp, Exchange, Message, Receive, Scope, Send
+
+SESSION_OVER = 4401
+"""The code of a socket whose session is over, or that came without one (RFC 6455, 7.4.2)."""
+INVALID_CLAIM = 4403
+"""The code of a socket whose session lacks what the application asks of it."""
+TRY_AGAIN_LATER = 1013
+"""The code of a socket that met a store that is away (IANA's registry of close codes)."""
+
+Refusal = Rejection | StoreUnavailable
+
+
+async def serve_websocket(
+    app: ASGIApp,
+    exchange: Exchange,
+    recheck: timedelta,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Run the application on a socket, until it is done or the session is over."""
+    socket = _Socket(exchange, scope, receive, send)
+    failure: Exception | None = None
+    async with create_task_group() as group:
+
+        def watch(session: Session) -> None:
+            group.start_soon(socket.end_with, session.handle, recheck)
+
+        exchange.on_session = watch
+        try:
+            await app(scope, socket.receive, socket.send)
+        except Exception as error:  # as it was, not in the group's ExceptionGroup
+            failure = error
+        group.cancel_scope.cancel()
+    if isinstance(failure, Refusal):
+        await socket.refuse(failure)
+    elif failure is not None:
+        raise failure
+
+
+class _Socket:
+    """One socket, as the application sees it."""
+
+    def __init__(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        self._exchange = exchange
+        self._can_answer = "websocket.http.response" in (scope.get("extensions") or {})
+        self._receive = receive
+        self._send = send
+        self._receiving = CancelScope()
+        self._accepted = self._closed = False
+
+    async def receive(self) -> Message:
+        """What the client sent, or that the socket is closed."""
+        if not self._closed:
+            with CancelScope() as self._receiving:
+                return await self._receive()
+        return {"type": "websocket.disconnect", "code": SESSION_OVER, "reason": ""}
+
+    async def send(self, message: Message) -> None:
+        """Pass on what the application sends; once the socket is closed, that is an error."""
+        if self._closed:
+            raise OSError("the socket is closed: its session is over")  # as ASGI servers have it
+        match message["type"]:
+            case "websocket.accept":
+                self._accepted = True
+                headers = self._exchange.response.onto(message.get("headers", ()))
+                message = {**message, "headers": headers}
+            case "websocket.close" | "websocket.http.response.body":
+                self._closed = not message.get("more_body", False)
+            case _:
+                pass
+        await self._send(message)
+
+    async def end_with(self, handle: str, recheck: timedelta) -> None:
+        """Close the socket when the session is over, at most `recheck` after it was revoked."""
+        await self._until_over(handle, recheck.total_seconds())
+        await self._close(SESSION_OVER)
+        self._receiving.cancel()
+
+    async def refuse(self, failure: Refusal) -> None:
+        """Turn the client away, as the protocol says; once it was let in, with a close code."""
+        if self._accepted or not self._can_answer:
+            await self._close(_code(failure))
+            return
+        answer = answer_to(failure, self._exchange)
+        body = to_json(answer.body).encode()
+        headers = self._exchange.response.onto([(b"content-type", b"application/json")])
+        start = {"type": "websocket.http.response.start", "status": answer.status}
+        await self._send({**start, "headers": headers})
+        await self._send({"type": "websocket.http.response.body", "body": body})
+
+    async def _until_over(self, handle: str, recheck: float) -> None:
+        ends_at = float("inf")
+        while True:
+            try:
+                known = await self._exchange.sessions.get_session_information(handle)
+            except StoreUnavailable:
+                pass  # nobody knows whether it was revoked; what was known of its end still holds
+            else:
+                ends_at = 0 if known is None else known.expires_at
+            left = (ends_at - self._exchange.sessions.operations.clock()) / 1000
+            if left <= 0:
+                return
+            await anyio.sleep(min(recheck, left))
+
+    async def _close(self, code: int) -> None:
+        if not self._closed:
+            self._closed = True
+            await self._send({"type": "websocket.close", "code": code})
+
+
+def _code(failure: Refusal) -> int:
+    if isinstance(failure, InvalidClaims):
+        return INVALID_CLAIM
+    return SESSION_OVER if isinstance(failure, Rejection) else TRY_AGAIN_LATER
