@@ -131,7 +131,6 @@ class BlockingSessions(Held):
             verify=self.memo,
             now=self.operations.clock(),
             required=required,
-            recognise=self.recognised,
             **checks,
         )
         return self.run(step)

@@ -84,7 +84,7 @@ class Held:
         self.signer = signer or _keys_in(store, policy, clock)
         self.memo = Memo(self.signer, remembered_tokens)
         _check_signer(self.signer, self.memo.keys, policy)
-        self.recognised = Recognised(self.memo, remembered_tokens)
+        self.recognised = Recognised(policy, self.memo, remembered_tokens)
         self.operations = Operations(policy, self.memo, clock, entropy)
         self._stored = self._backend()
         self._answers = False

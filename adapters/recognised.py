@@ -1,52 +1,52 @@
-"""A memory of requests that were recognised: of one seen before, only the time is asked again."""
+"""A memory of requests whose session was recognised: seen again, only the time is asked anew.
+
+What `core.recognise` finds in a plain request stays the same until the token expires or the keys
+change. A policy that validates claims has more to ask, and nothing is remembered under it.
+"""
 
 from __future__ import annotations
 
 from threading import Lock
+from typing import TypeAlias
 
-from ..core import Policy, RequestFacts, Session, Verifier
-from ..core.recognising import is_plain, recognise, still_holds
-from ..effects import Done
+from ..core import Policy, RequestFacts, Session
+from ..core.recognising import is_plain, lasting
 from .memo import Memo
+
+Key: TypeAlias = tuple[str, tuple[tuple[bytes, bytes], ...]]
+"""A request's method, and its headers that decisions are made by."""
 
 
 class Recognised:
-    """A `Recogniser` that remembers, for as long as the keys stay. Shared by all threads.
+    """The sessions of requests seen before. Shared by all threads.
 
-    Bounded in number: the oldest is forgotten first. Only what was recognised is remembered.
+    Bounded in number: the oldest is forgotten first.
     """
 
-    def __init__(self, memo: Memo, size: int) -> None:
+    def __init__(self, policy: Policy, memo: Memo, size: int) -> None:
+        self._policy = policy
         self._memo = memo
-        self._size = size
+        self._size = 0 if policy.validators else size
         self._keys = memo.keys
-        self._seen: dict[tuple[RequestFacts, bool], Done[Session]] = {}
+        self._seen: dict[Key, tuple[range, Session]] = {}
         self._lock = Lock()
 
-    def __call__(
-        self,
-        request: RequestFacts,
-        *,
-        policy: Policy,
-        verify: Verifier,
-        now: int,
-        check_anti_csrf: bool,
-    ) -> Done[Session]:
-        """Recognise a request, or remember that it was."""
-        seen = self._seen.get((request, check_anti_csrf))
-        if seen is not None and self._keys is self._memo.keys and still_holds(seen, now):
-            return seen
-        found = recognise(
-            request, policy=policy, verify=verify, now=now, check_anti_csrf=check_anti_csrf
-        )
-        if isinstance(found.state, Session) and is_plain(request, policy):
-            self._remember((request, check_anti_csrf), found)
-        return found
+    def recall(self, key: Key, now: int) -> Session | None:
+        """The session of such a request, if it was seen and the token still holds."""
+        times, session = self._seen.get(key, _UNSEEN)
+        return session if now in times and self._keys is self._memo.keys else None
 
-    def _remember(self, key: tuple[RequestFacts, bool], found: Done[Session]) -> None:
+    def remember(self, key: Key, request: RequestFacts, session: Session) -> None:
+        """Keep what `core.get_session_from_request` found without another question."""
+        if not is_plain(request, self._policy):
+            return
         with self._lock:
             if self._keys is not self._memo.keys:
                 self._keys, self._seen = self._memo.keys, {}
-            while len(self._seen) >= self._size:
+            if len(self._seen) >= self._size > 0:
                 del self._seen[next(iter(self._seen))]
-            self._seen[key] = found
+            if len(self._seen) < self._size:
+                self._seen[key] = lasting(session), session
+
+
+_UNSEEN: tuple[range, None] = range(0), None

@@ -46,30 +46,32 @@ class ResponseHeaders:
 
         What is appended joins what is there, what is set takes its place.
         """
-        ours = dict(self._single)
-        kept: list[tuple[bytes, bytes]] = []
-        for name, value in headers:
-            lower = name.decode("latin-1").lower()
-            if lower in ours and lower in self._appended:
-                shown, appended = ours[lower]
-                ours[lower] = shown, _joined(value.decode("latin-1"), appended)
-            elif lower not in ours and lower not in self.removed:
-                kept.append((name, value))
-        told = (*ours.values(), *self._cookie_lines())
-        return kept + [(name.lower().encode(), value.encode()) for name, value in told]
+        ours = {name: value for name, (_, value) in self._single.items()}
+        result: list[tuple[bytes, bytes]] = []
+        for pair in headers:
+            name = pair[0].decode("latin-1").lower()
+            if name in self._appended:
+                ours[name] = _joined(pair[1].decode("latin-1"), ours[name])
+            elif name not in ours and name not in self.removed:
+                result.append(pair)
+        result += [(name.encode(), value.encode()) for name, value in ours.items()]
+        if self._cookies:
+            result += [(b"set-cookie", line.encode()) for _, line in self._cookie_lines()]
+        return result
 
     def perform(self, effect: ResponseEffect) -> None:
         """Take one response effect; a later one overrides an earlier one."""
         match effect:
-            case SetCookie(name=name, path=path, domain=domain):
-                self._cookies[name, path, domain] = effect
             case SetHeader(name, value):
                 self._single[name.lower()] = name, value
                 self.removed.discard(name.lower())
             case AppendHeader(name, value):
                 self._append(name, value)
+            case SetCookie(name=name, path=path, domain=domain):
+                self._cookies[name, path, domain] = effect
             case RemoveHeader(name):
                 self._single.pop(name.lower(), None)
+                self._appended.discard(name.lower())
                 self.removed.add(name.lower())
             case _:
                 assert_never(effect)

@@ -122,7 +122,6 @@ class Sessions(Held):
             verify=self.memo,
             now=self.operations.clock(),
             required=required,
-            recognise=self.recognised,
             **checks,
         )
         return await self.run(step)

@@ -28,7 +28,7 @@ from .keyset import Verifier
 from .lifetime import Lifetime
 from .policy import AntiCsrf, Policy, Transfer
 from .presented import verified_handle
-from .recognising import Recogniser, recognise
+from .recognising import recognise
 from .rejections import Unauthorised
 from .request import (
     RequestFacts,
@@ -59,7 +59,6 @@ def get_session_from_request(
     check_anti_csrf: bool = True,
     check_database: bool = False,
     validators: Iterable[Validator] | None = None,
-    recognise: Recogniser = recognise,
 ) -> Step[Session]: ...
 @overload
 def get_session_from_request(
@@ -72,7 +71,6 @@ def get_session_from_request(
     check_anti_csrf: bool = True,
     check_database: bool = False,
     validators: Iterable[Validator] | None = None,
-    recognise: Recogniser = recognise,
 ) -> Step[Session | None]: ...
 def get_session_from_request(
     request: RequestFacts,
@@ -84,14 +82,12 @@ def get_session_from_request(
     check_anti_csrf: bool = True,
     check_database: bool = False,
     validators: Iterable[Validator] | None = None,
-    recognise: Recogniser = recognise,
 ) -> Step[Session] | Step[Session | None]:
     """The session of a request, attached to its exchange. [Load with `check_database`; claims]
 
     Takes the access token from `Authorization: Bearer`, else from the cookie, which on an unsafe
     method must pass the anti-CSRF check. Ends in the session, or in None if there is no token and
-    `required` is false, or in a rejection as `get_session` does. `recognise` may be a memory of
-    what the function of this name said.
+    `required` is false, or in a rejection as `get_session` does.
 
     Raises:
         InvalidInput: a time of the wrong kind.

@@ -6,31 +6,17 @@ life: so the outcome can be remembered for as long as the token holds.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import cast
 
 from ..effects import Done
-from .access_token import lasting_reason
 from .keyset import Verifier
+from .lifetime import ms
 from .policy import Policy
 from .presented import Presented, present
 from .request import RequestFacts, bearer_token, used_transfers
 from .session import Session
 from .transport import Attachment, private_response
 from .verifying import rejected
-
-
-class Recogniser(Protocol):
-    """`recognise`, or a memory of what it said."""
-
-    def __call__(
-        self,
-        request: RequestFacts,
-        *,
-        policy: Policy,
-        verify: Verifier,
-        now: int,
-        check_anti_csrf: bool,
-    ) -> Done[Session]: ...
 
 
 def recognise(
@@ -53,12 +39,11 @@ def recognise(
     return Done(session, private_response())
 
 
-def still_holds(recognised: Done[Session], now: int) -> bool:
-    """Whether the same request would be recognised the same now. Ask only of `is_plain` ones."""
-    session = recognised.state
-    return isinstance(session, Session) and (
-        lasting_reason(session.access, session.policy, now) is None
-    )
+def lasting(session: Session) -> range:
+    """The times (ms) at which what was recognised in a plain request is recognised in its like."""
+    access, policy = session.access, session.policy
+    issued_at = cast("int", access.claims["iat"]) * 1000
+    return range(issued_at - ms(policy.clock_skew), access.expires_at)
 
 
 def is_plain(request: RequestFacts, policy: Policy) -> bool:

@@ -32,7 +32,7 @@ LEGACY_COOKIE = "sIdRefreshToken"
 Headers = Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]] | Mapping[str, str]
 
 
-_READ = frozenset(
+READ_HEADERS = frozenset(
     {
         "anti-csrf",
         "authorization",
@@ -43,6 +43,7 @@ _READ = frozenset(
         "st-auth-mode",
     }
 )
+"""The headers that decisions are made by."""
 
 
 def _pairs(headers: Headers) -> tuple[tuple[str, str], ...]:
@@ -61,7 +62,7 @@ def _pairs(headers: Headers) -> tuple[tuple[str, str], ...]:
 def _known(name: str | bytes) -> str | None:
     """A header's name in lower case, if the core reads the header."""
     lower = _text(name).lower()
-    return lower if lower in _READ else None
+    return lower if lower in READ_HEADERS else None
 
 
 def _text(value: object) -> str:

@@ -6,8 +6,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from typing import Any, Literal, TypeAlias, Unpack, cast, overload
 
 from ...core import WEBSOCKET, Lifetime, RequestFacts, Session, SessionClaim
+from ...core.request import READ_HEADERS
+from ...core.transport import private_response
 from ...effects import EMPTY, InvalidInput
 from ..held import Checks
+from ..recognised import Key
 from ..response import ResponseHeaders
 from ..sessions import Sessions
 
@@ -18,6 +21,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _KEY = "counterfoil.exchange"
+_READ = frozenset(name.encode() for name in READ_HEADERS)
 
 
 class Exchange:
@@ -61,9 +65,13 @@ class Exchange:
         self, *, required: bool = True, **checks: Unpack[Checks]
     ) -> Session | None:
         """As `core.get_session_from_request`; a rejection becomes the answer by itself."""
-        session = await self.sessions.get_session_from_request(
-            self.request, required=required, **checks
-        )
+        session = None if checks else self._recalled()
+        if session is None:
+            session = await self.sessions.get_session_from_request(
+                self.request, required=required, **checks
+            )
+            if session is not None and not checks:
+                self._held.recognised.remember(self._key(), self.request, session)
         if self.on_session is not None and session is not None:
             self.on_session(session)
         return session
@@ -100,6 +108,18 @@ class Exchange:
     async def sign_out(self) -> bool:
         """As `core.sign_out`; answers whether the session was still there."""
         return await self.sessions.sign_out(self.request)
+
+    def _recalled(self) -> Session | None:
+        session = self._held.recognised.recall(self._key(), self._held.operations.clock())
+        if session is not None:
+            for effect in private_response():
+                self.response.perform(effect)
+        return session
+
+    def _key(self) -> Key:
+        # All that a decision is made by. ASGI has headers' names in lower case.
+        read = tuple([pair for pair in self._scope["headers"] if pair[0] in _READ])
+        return self._scope.get("method", WEBSOCKET), read
 
 
 def open_exchange(sessions: Sessions, scope: Scope) -> Exchange:
