@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ..effects import CounterfoilError
+from .demo.cli import add_demo
 from .held import milliseconds
 from .lab.cli import add_lab
 from .simulation.cli import add_simulate
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     tour.add_argument("--database", metavar="PATH", help="keep the file here; it must be new")
     tour.add_argument("--no-color", action="store_true", help="no colour on a terminal either")
     tour.set_defaults(run=_tour)
+    add_demo(commands)
     add_simulate(commands)
     add_lab(commands)
 

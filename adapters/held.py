@@ -90,7 +90,7 @@ class Held:
         self._answers = False
         self._fetchers = fetchers
         self._listener = listener
-        self.interpreter = self._interpret(None, None)
+        self.interpreter: Interpreter = self._interpret(None, None)
         self._check_functions((*fetchers.values(), listener))
         for concern in policy.concerns:
             warnings.warn(concern, PolicyConcern, stacklevel=2)

@@ -1,0 +1,83 @@
+"""`counterfoil demo`: the demo, served on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ...effects import InvalidInput
+from ..optional import needs
+from ..sqlite import SqliteStore
+from .settings import DemoSettings, settings_from
+
+_HELP = """\
+serves a page on http://localhost:8000 that shows sessions at work
+
+environment:
+  PORT        where it listens (8000)
+  ACCESS_TTL  seconds that an access token lives (60)
+  GRACE       the leeway in seconds (10)
+  ANTI_CSRF   VIA_TOKEN, VIA_CUSTOM_HEADER, FETCH_METADATA (the default) or NONE
+  DATABASE    the path of its SQLite file (one that ends with it)
+"""
+
+
+def add_demo(commands: Any) -> None:
+    """Add the command."""
+    demo = commands.add_parser(
+        "demo",
+        help="serve a page that shows sessions at work",
+        description=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    demo.set_defaults(run=_demo)
+
+
+def _demo(_: argparse.Namespace) -> int:
+    try:
+        settings = settings_from(os.environ)
+        serve_demo(settings)
+    except InvalidInput as error:
+        print(f"counterfoil: {error}", file=sys.stderr)
+        return 2
+    except (ImportError, OSError) as error:
+        print(f"counterfoil: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def serve_demo(settings: DemoSettings) -> None:
+    """Serve the demo until it is interrupted.
+
+    Raises:
+        ImportError: the extra `demo` is missing.
+        OSError: the port is taken.
+    """
+    try:
+        import uvicorn
+
+        from .app import demo
+        from .watching import watched
+    except ImportError as error:
+        raise needs("demo") from error
+    with tempfile.TemporaryDirectory() as folder, _listening(settings.port) as listener:
+        path = settings.database or Path(folder) / "sessions.db"
+        with SqliteStore(path) as store:
+            app = demo(watched(settings.policy, store))
+            config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+            print(f"Open {settings.origin} in a browser; Ctrl-C ends the demo.", flush=True)
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise OSError(
+            f"port {port} can't be listened on ({error.strerror}); choose another with PORT=8001."
+        ) from None
