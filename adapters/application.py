@@ -42,7 +42,7 @@ class ClaimFetchers:
     """Answers `FetchClaim` with the application's functions, by the claim's key."""
 
     fetchers: Mapping[str, Fetcher]
-    context: Any = None
+    context: Any = attrs.field(default=None, repr=False)  # a request, perhaps, with its tokens
 
     def perform(self, effect: FetchClaim) -> Any:
         """The claim's value; an awaitable of it if the function is asynchronous.
@@ -65,7 +65,7 @@ class Listeners:
     """Tells an application's listener what is announced."""
 
     listener: Listener
-    context: Any = None
+    context: Any = attrs.field(default=None, repr=False)  # a request, perhaps, with its tokens
 
     def perform(self, effect: Announce) -> Any:
         """Tell the event; gives an awaitable if the listener is asynchronous.

@@ -14,11 +14,8 @@ from .by_handle import (
 from .claims import SessionClaim, Validator
 from .creating import create_session
 from .entropy import ENTROPY_BYTES
-from .in_request import (
-    create_session_in_request,
-    get_session_from_request,
-    refresh_session_in_request,
-)
+from .from_request import get_session_from_request
+from .in_request import create_session_in_request, refresh_session_in_request
 from .informing import (
     SessionInformation,
     get_all_session_handles_for_user,

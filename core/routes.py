@@ -27,7 +27,7 @@ def routes(policy: Policy) -> Mapping[tuple[str, str], Route]:
     A request of another method to one of the paths is the application's own: so is the preflight
     that CORS makes.
 
-    >>> for (method, path), route in routes(example_policy()).items():
+    >>> for method, path in routes(example_policy()):
     ...     print(method, path)
     POST /auth/session/refresh
     POST /auth/signout

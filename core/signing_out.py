@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from ..effects import Done, Reason, SetHeader, Step
-from .in_request import Answer, get_session_from_request
+from .from_request import Answer, get_session_from_request
 from .keyset import Verifier
 from .policy import Policy
 from .rejections import Unauthorised

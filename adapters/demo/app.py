@@ -52,7 +52,7 @@ def demo(sessions: WatchedSessions) -> FastAPI:
 
 
 def _add_page(app: FastAPI) -> None:
-    folder = files(__package__) / "page"
+    folder = files(f"{__package__}") / "page"
 
     def serve(path: str, name: str) -> None:
         body = (folder / name).read_bytes()

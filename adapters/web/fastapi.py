@@ -89,7 +89,9 @@ def verify_session(
     `check_database`: also refuse a session that was revoked since its token was issued.
     `check_anti_csrf`: by the policy's mode; false for a route that checks in a way of its own.
 
-    >>> admin = verify_session(validators=[ROLES.includes("admin")])
+    >>> from counterfoil import PrimitiveArrayClaim
+    >>> roles = PrimitiveArrayClaim("roles")
+    >>> admin = verify_session(validators=[roles.includes("admin")])
     >>> async def erase(session: Annotated[Session, Depends(admin)]): ...
     """
     checks: Checks = {}  # only what differs from the default: a request seen before costs less so
@@ -119,11 +121,11 @@ ExchangeDep = Annotated[Exchange, Depends(get_exchange)]
 
 def document(schema: dict[str, Any], policy: Policy) -> None:
     """Say of each operation that takes a session how it may come, and how it is refused."""
-    operations = [
+    operations: list[dict[str, Any]] = [
         operation
         for methods in schema.get("paths", {}).values()
         for operation in methods.values()
-        if isinstance(operation, dict) and {SCHEME: []} in operation.get("security", [])
+        if {SCHEME: []} in operation.get("security", [])
     ]
     if not operations:
         return

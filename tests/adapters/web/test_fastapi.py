@@ -1,0 +1,280 @@
+"""FastAPI's ways: dependencies, own responses, streams, errors, and the OpenAPI document."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Annotated, Any
+
+import pytest
+from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, WebSocket
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from counterfoil import BooleanClaim, Session, Sessions
+from counterfoil.adapters.web.cors import cors
+from counterfoil.adapters.web.exchange import Exchange
+from counterfoil.adapters.web.fastapi import (
+    ExchangeDep,
+    OptionalSessionDep,
+    SessionDep,
+    add_sessions,
+    verify_session,
+)
+from counterfoil.effects import Rejection
+
+from .conftest import ORIGIN, Away
+
+PRO = BooleanClaim("pro", fetchable=False)
+Pro = Annotated[Session, Depends(verify_session(validators=[PRO.is_true()]))]
+Checked = Annotated[Session, Depends(verify_session(check_database=True))]
+Unchecked = Annotated[Session, Depends(verify_session(check_anti_csrf=False))]
+
+
+async def merged(session: SessionDep, exchange: ExchangeDep) -> Session:
+    """A dependency that changes the session before the handler runs."""
+    return await exchange.sessions.merge_into_access_token_payload(session, {"seen": True})
+
+
+def first(exchange: ExchangeDep) -> Exchange:
+    """A dependency that hands the exchange on."""
+    return exchange
+
+
+First = Annotated[Exchange, Depends(first)]
+Merged = Annotated[Session, Depends(merged)]
+
+
+def application(sessions: Sessions) -> FastAPI:
+    app = FastAPI()
+    add_sessions(app, sessions)
+
+    @app.post("/login")
+    async def login(exchange: ExchangeDep, user: str = "ada") -> str:
+        return (await exchange.create_session(user)).handle
+
+    @app.get("/me")
+    @app.post("/me")
+    async def me(session: SessionDep) -> str:
+        return session.user_id
+
+    @app.get("/maybe")
+    async def maybe(session: OptionalSessionDep) -> str:
+        return session.user_id if session else "nobody"
+
+    @app.get("/pro")
+    async def pro(session: Pro) -> str:
+        return session.user_id
+
+    @app.get("/checked")
+    async def checked(session: Checked) -> str:
+        return session.user_id
+
+    @app.post("/unchecked")
+    async def unchecked(session: Unchecked) -> str:
+        return session.user_id
+
+    @app.get("/blocking")
+    def blocking(session: SessionDep) -> str:
+        return session.user_id
+
+    @app.get("/own")
+    async def own(session: Merged) -> Response:
+        return PlainTextResponse("own", headers={"Cache-Control": "public"})
+
+    @app.get("/stream")
+    async def stream(session: Merged) -> StreamingResponse:
+        async def parts() -> AsyncIterator[str]:
+            yield "one "
+            yield "two"
+
+        return StreamingResponse(parts())
+
+    @app.get("/background")
+    async def background(session: Merged, tasks: BackgroundTasks) -> str:
+        tasks.add_task(lambda: None)
+        return "later"
+
+    @app.get("/raises")
+    async def raises(session: Merged) -> str:
+        raise HTTPException(418, "teapot")
+
+    @app.get("/fails")
+    async def fails(session: Merged) -> str:
+        raise ZeroDivisionError
+
+    @app.get("/open")
+    async def open_to_all() -> str:
+        return "open"
+
+    @app.websocket("/ws")
+    async def ws(socket: WebSocket, session: SessionDep) -> None:
+        await socket.accept()
+        await socket.send_text(session.user_id)
+        await socket.close()
+
+    return app
+
+
+@pytest.fixture
+def app(sessions: Sessions) -> FastAPI:
+    return application(sessions)
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[TestClient]:
+    headers = {"sec-fetch-site": "same-origin"}
+    with TestClient(app, base_url=ORIGIN, headers=headers, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def logged_in(client: TestClient) -> TestClient:
+    assert client.post("/login", headers={"st-auth-mode": "cookie"}).status_code == 200
+    return client
+
+
+def test_a_session_is_required_unless_it_is_not(client: TestClient) -> None:
+    refused = client.get("/me")
+    assert (refused.status_code, refused.json()) == (401, {"message": "unauthorised"})
+    assert client.get("/maybe").json() == "nobody"
+    client.post("/login", headers={"st-auth-mode": "cookie"})
+    for path in ("/me", "/maybe", "/checked", "/blocking"):
+        assert client.get(path).json() == "ada"
+
+
+def test_a_route_has_its_own_validators(logged_in: TestClient) -> None:
+    answer = logged_in.get("/pro")
+    assert answer.status_code == 403
+    assert answer.json()["claimValidationErrors"][0]["id"] == "pro"
+
+
+def test_a_route_may_ask_the_store_or_skip_the_anti_csrf_check(
+    logged_in: TestClient, store: Away
+) -> None:
+    crossing = {"sec-fetch-site": "cross-site"}
+    assert logged_in.post("/me", headers=crossing).json() == {"message": "try refresh token"}
+    assert logged_in.post("/unchecked", headers=crossing).json() == "ada"
+    store.away = True
+    assert logged_in.get("/me").status_code == 200
+    away = logged_in.get("/checked")
+    assert (away.status_code, away.headers["retry-after"]) == (503, "1")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/own", 200), ("/stream", 200), ("/background", 200), ("/raises", 418), ("/fails", 500)],
+)
+def test_effects_reach_whatever_response_there_is(
+    logged_in: TestClient, path: str, status: int
+) -> None:
+    before = logged_in.cookies["sAccessToken"]
+    answer = logged_in.get(path)
+    assert answer.status_code == status
+    assert "front-token" in answer.headers
+    assert answer.headers["cache-control"] == "no-store"
+    assert logged_in.cookies["sAccessToken"] != before
+
+
+def test_a_websocket_takes_the_same_dependency(client: TestClient) -> None:
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/ws"):
+        pass
+    token = client.post("/login", headers={"st-auth-mode": "header"}).headers["st-access-token"]
+    with client.websocket_connect("/ws", headers={"authorization": f"Bearer {token}"}) as socket:
+        assert socket.receive_text() == "ada"
+
+
+def test_a_handler_of_the_applications_own_comes_first(app: FastAPI) -> None:
+    async def own(_: object, error: Exception) -> Response:
+        return JSONResponse({"own": str(error)[:12]}, 499)
+
+    app.add_exception_handler(Rejection, own)
+    with TestClient(app) as client:
+        assert client.get("/me").status_code == 499
+
+
+def test_the_document_says_how_a_session_comes_and_how_it_is_refused(
+    make_sessions: Callable[..., Sessions],
+) -> None:
+    sessions = make_sessions(unauthorised_status=440, access_cookie="own")
+    app = application(sessions)
+    schema = app.openapi()
+    assert app.openapi() is schema
+    assert schema["components"]["securitySchemes"] == {
+        "session": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "The access token of a session, as st-access-token had it at login.",
+        },
+        "session cookie": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "own",
+            "description": "The access token of a session, as browsers send it.",
+        },
+    }
+    me: dict[str, Any] = schema["paths"]["/me"]["get"]
+    assert me["security"] == [{"session": []}, {"session cookie": []}]
+    assert {"200", "440", "403", "503"} <= me["responses"].keys()
+    claims = me["responses"]["403"]["content"]["application/json"]["schema"]["properties"]
+    assert set(claims) == {"message", "claimValidationErrors"}
+    assert "security" not in schema["paths"]["/open"]["get"]
+    assert set(schema["paths"]["/open"]["get"]["responses"]) == {"200"}
+
+
+def test_a_document_without_sessions_is_left_alone(sessions: Sessions) -> None:
+    app = FastAPI()
+    add_sessions(app, sessions)
+    assert "components" not in app.openapi()
+
+
+def test_pages_of_the_site_may_call_from_another_origin(
+    make_sessions: Callable[..., Sessions],
+) -> None:
+    site = "https://app.example.com"
+    sessions = make_sessions(site_origin=site)
+    app = application(sessions)
+    app.add_middleware(CORSMiddleware, **cors(sessions.policy))
+    with TestClient(app, base_url=ORIGIN, headers={"origin": site}) as client:
+        asked = "anti-csrf, authorization, fdi-version, rid, st-auth-mode"
+        for path in ("/me", "/auth/session/refresh"):
+            preflight = client.options(
+                path,
+                headers={
+                    "access-control-request-method": "POST",
+                    "access-control-request-headers": asked,
+                },
+            )
+            assert preflight.status_code == 200
+            assert preflight.headers["access-control-allow-origin"] == site
+            assert preflight.headers["access-control-allow-credentials"] == "true"
+            refused = client.post(path)
+            assert refused.status_code == 401
+            assert refused.headers["access-control-allow-origin"] == site
+        login = client.post("/login", headers={"st-auth-mode": "header"})
+        exposed = login.headers["access-control-expose-headers"].split(", ")
+        assert {"front-token", "st-access-token", "st-refresh-token", "anti-csrf"} <= set(exposed)
+        elsewhere = client.get("/me", headers={"origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in elsewhere.headers
+
+
+def test_the_exchange_is_the_same_all_through_a_request(app: FastAPI, client: TestClient) -> None:
+    @app.get("/same")
+    async def same(one: First, other: ExchangeDep) -> bool:
+        return one is other
+
+    assert client.get("/same").json() is True
+
+
+def test_without_fastapi_the_error_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['fastapi'] = None\n"
+        "try: import counterfoil.adapters.web.fastapi\n"
+        "except ImportError as error: print(error)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'counterfoil[fastapi]'" in told.stdout

@@ -1,0 +1,162 @@
+"""A request seen before is answered as if it had not been: with the same session or refusal."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from counterfoil import (
+    BooleanClaim,
+    Lifetime,
+    LocalKeys,
+    MemoryStore,
+    Policy,
+    RequestFacts,
+    Session,
+    Sessions,
+    TryRefreshToken,
+    get_session_from_request,
+)
+from counterfoil.adapters.web.exchange import Exchange
+from counterfoil.effects import Rejection
+
+from .conftest import ORIGIN, START, Clock
+
+POLICY = Policy(
+    ORIGIN,
+    access_jitter=0,
+    lifetime=Lifetime(access=timedelta(seconds=10)),
+    clock_skew=timedelta(seconds=5),
+    leeway=timedelta(seconds=1),
+)
+
+FACTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "sec-fetch-site": st.sampled_from(["same-origin", "cross-site"]),
+        "user-agent": st.sampled_from(["one", "another"]),
+        "rid": st.just("anti-csrf"),
+    },
+)
+CARRIED = st.sampled_from(
+    ["bearer", "cookie", "both", "two cookies", "another's", "garbage", "none"]
+)
+
+
+def quiet(*_: object) -> None:
+    """Hears nothing."""
+
+
+def sessions_of(policy: Policy, clock: Any, **options: Any) -> Sessions:
+    options.setdefault("listener", quiet)
+    return Sessions(policy, MemoryStore(), clock=clock, **options)
+
+
+def ended(awaitable: Any) -> Any:
+    """What a coroutine that awaits nothing ends in."""
+    try:
+        awaitable.send(None)
+    except StopIteration as stop:
+        return stop.value
+    except Rejection as rejection:
+        return rejection
+    raise AssertionError("it waits")
+
+
+def logged_in(sessions: Sessions) -> str:
+    async def create() -> Session:
+        return await sessions.create_session("ada")
+
+    return str.__str__(anyio.run(create).access_token)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["GET", "POST"]), CARRIED, FACTS, st.integers(-20_000, 20_000)),
+        max_size=30,
+    ),
+    st.integers(0, 3),
+)
+def test_what_is_remembered_is_what_would_be_decided(asked: list[Any], size: int) -> None:
+    clock = Clock()
+    sessions = sessions_of(POLICY, clock, remembered_tokens=size)
+    ada, bob = logged_in(sessions), logged_in(sessions)
+    clock.now += 3_000
+    newer = logged_in(sessions)
+    shown = {
+        "bearer": {"authorization": f"Bearer {ada}"},
+        "cookie": {"cookie": f"theme=dark; sAccessToken={ada}"},
+        "both": {"authorization": f"Bearer {ada}", "cookie": f"sAccessToken={bob}"},
+        "two cookies": {"cookie": f"sAccessToken={ada}; sAccessToken={newer}"},
+        "another's": {"authorization": f"Bearer {bob}"},
+        "garbage": {"authorization": "Bearer x"},
+        "none": {},
+    }
+    for method, carried, facts, at in asked:
+        clock.now = START + at
+        headers = [(n.encode(), v.encode()) for n, v in {**facts, **shown[carried]}.items()]
+        exchange = Exchange(sessions, {"type": "http", "method": method, "headers": headers})
+        pure = get_session_from_request(
+            RequestFacts(method, headers), policy=POLICY, verify=sessions.keys, now=clock.now
+        )
+        assert ended(exchange.get_session()) == pure.state
+        assert exchange.response.headers == [
+            ("Cache-Control", "no-store"),
+            ("Vary", "Cookie, Authorization"),
+        ]
+
+
+def test_a_request_seen_before_asks_for_no_verification() -> None:
+    clock = Clock()
+    sessions = sessions_of(POLICY, clock)
+    headers = [(b"authorization", f"Bearer {logged_in(sessions)}".encode())]
+    scope = {"type": "http", "method": "GET", "headers": headers}
+    first = ended(Exchange(sessions, dict(scope)).get_session())
+    sessions.operations = None  # type: ignore[assignment]  # nothing can be decided any more
+    sessions.recognised.recall(("GET", tuple(headers)), clock.now)
+    assert sessions.recognised.recall(("GET", tuple(headers)), clock.now) is first
+
+
+def test_it_is_forgotten_with_the_keys() -> None:
+    clock = Clock()
+    keys = LocalKeys.in_memory(clock=clock)
+    sessions = sessions_of(POLICY, clock, signer=keys)
+    headers = [(b"authorization", f"Bearer {logged_in(sessions)}".encode())]
+    scope = {"type": "http", "method": "GET", "headers": headers}
+    assert isinstance(ended(Exchange(sessions, dict(scope)).get_session()), Session)
+    memo: Any = sessions.memo
+    memo._take(LocalKeys.in_memory(clock=clock).public_keys())
+    with pytest.raises(TryRefreshToken):
+        anyio.run(Exchange(sessions, dict(scope)).get_session)
+
+
+def test_nothing_is_remembered_where_claims_are_validated() -> None:
+    clock = Clock()
+    verified = BooleanClaim("verified", fetchable=False)
+    policy = Policy(ORIGIN, access_jitter=0, validators=[verified.is_true()])
+    sessions = sessions_of(policy, clock)
+    headers = [(b"authorization", f"Bearer {logged_in(sessions)}".encode())]
+    for _ in range(2):
+        scope = {"type": "http", "method": "GET", "headers": headers}
+        assert isinstance(ended(Exchange(sessions, scope).get_session()), Rejection)
+        scope = {"type": "http", "method": "GET", "headers": headers}
+        assert isinstance(ended(Exchange(sessions, scope).get_session(validators=())), Session)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_oldest_is_forgotten_first(size: int) -> None:
+    clock = Clock()
+    sessions = sessions_of(POLICY, clock, remembered_tokens=size)
+    tokens = [logged_in(sessions) for _ in range(5)]
+    keys = [("GET", ((b"authorization", f"Bearer {token}".encode()),)) for token in tokens]
+    for method, headers in keys:
+        scope = {"type": "http", "method": method, "headers": list(headers)}
+        ended(Exchange(sessions, scope).get_session())
+    known = [sessions.recognised.recall(key, clock.now) is not None for key in keys]
+    assert known == [False] * (5 - size) + [True] * size
