@@ -26,6 +26,7 @@ def _blocking(
     def call(self: BlockingSessions, /, *args: P.args, **kwargs: P.kwargs) -> T:
         if answers:
             self.check_response()
+        self.renew()
         return self.run(operation(self.operations, *args, **kwargs))
 
     return call
@@ -61,11 +62,12 @@ class BlockingSessions(Held):
             Rejection: the step ended in one.
             StoreUnavailable: the store failed; no token was cleared.
         """
-        try:
-            return run(step, self.interpreter)
-        finally:
-            if self.memo.is_outdated:
-                self.memo.learn()
+        return run(step, self.interpreter)
+
+    def renew(self) -> None:
+        """Ask the signer for its keys, if it is time: each operation does, before it verifies."""
+        if self.memo.is_outdated:
+            self.memo.learn()
 
     def purge(self, limit: int = 1000) -> int:
         """Delete at most `limit` sessions that are over; answers how many.
@@ -101,6 +103,7 @@ class BlockingSessions(Held):
         **checks: Unpack[Checks],
     ) -> Session | None:
         """As `core.get_session`. A token seen before costs a look-up and no I/O."""
+        self.renew()
         step = core.get_session(
             access_token,
             policy=self.policy,
@@ -125,6 +128,7 @@ class BlockingSessions(Held):
     ) -> Session | None:
         """As `core.get_session_from_request`."""
         self.check_response()
+        self.renew()
         step = core.get_session_from_request(
             request,
             policy=self.policy,

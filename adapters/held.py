@@ -82,7 +82,7 @@ class Held:
         self.policy = policy
         self.store = store
         self.signer = signer or _keys_in(store, policy, clock)
-        self.memo = Memo(self.signer, remembered_tokens)
+        self.memo = Memo(self.signer, clock, remembered_tokens)
         _check_signer(self.signer, self.memo.keys, policy)
         self.recognised = Recognised(policy, self.memo, remembered_tokens)
         self.operations = Operations(policy, self.memo, clock, entropy)
@@ -105,6 +105,8 @@ class Held:
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """The public keys as a JWK Set (RFC 7517), for other services that verify.
+
+        As they were known last: each operation renews them when it is time, and `renew` does.
 
         >>> sessions = BlockingSessions(Policy("http://localhost:8000"), MemoryStore())
         >>> [key["alg"] for key in sessions.jwks()["keys"]]

@@ -7,6 +7,7 @@ all is forgotten. Whether a token still *holds* is asked anew each time.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -14,6 +15,9 @@ from ..core import AccessToken, KeySet, Unverified, Verification
 from ..effects import FrozenDict, PublicKey, Reason, Signer
 
 DEFAULT_SIZE = 4096  # tokens; each takes its own length and its claims
+_CURRENT_FOR = 60_000  # ms: a key that was withdrawn verifies no longer than that
+_AT_MOST_EACH = 1_000  # ms: whatever garbage arrives, the signer isn't asked more often
+_log = logging.getLogger("counterfoil")
 
 
 class Memo:
@@ -22,11 +26,12 @@ class Memo:
     Verifying asks nobody; `learn` and `sign` ask the signer, which may read a file or the store.
     """
 
-    def __init__(self, signer: Signer, size: int = DEFAULT_SIZE) -> None:
+    def __init__(self, signer: Signer, clock: Callable[[], int], size: int = DEFAULT_SIZE) -> None:
         self._signer = signer
+        self._clock = clock
         self._size = size
-        self.is_outdated = False
-        """Whether a token was met whose key isn't known: time to `learn`."""
+        self.current = _minute_from(clock())
+        """The times (ms) at which the keys are known well enough; at others, `learn`."""
         self._take(signer.public_keys())
 
     @property
@@ -41,13 +46,31 @@ class Memo:
         except _NotVerified as problem:
             outcome = problem.outcome
         if outcome.reason is Reason.UNKNOWN_KEY:
-            self.is_outdated = True
+            asked_at = self.current.start
+            self.current = range(asked_at, asked_at + _AT_MOST_EACH)
         return outcome
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether it is time to `learn`: a minute is over, or a token has an unknown key."""
+        return self._clock() not in self.current
+
     def learn(self) -> None:
-        """Take over the signer's keys; if they changed, forget what the old ones verified."""
-        self.is_outdated = False
-        keys = self._signer.public_keys()
+        """Take over the signer's keys; if they changed, forget what the old ones verified.
+
+        A signer that fails is asked again in a second; until then, what is known holds: whoever
+        made us ask is not to be the one who stops the others.
+        """
+        now = self._clock()
+        try:
+            keys = self._signer.public_keys()
+        except Exception as problem:  # a signer of one's own may raise anything
+            self.current = range(now, now + _AT_MOST_EACH)
+            _log.warning(
+                "The signer gave no keys (%s): going on with those known.", type(problem).__name__
+            )
+            return
+        self.current = _minute_from(now)
         if keys != self._keys.keys:
             self._take(keys)
 
@@ -64,6 +87,10 @@ class Memo:
     def _take(self, keys: tuple[PublicKey, ...]) -> None:
         self._keys = KeySet(keys)
         self._verified = lru_cache(self._size)(_verified_by(self._keys))
+
+
+def _minute_from(now: int) -> range:
+    return range(now, now + _CURRENT_FOR)
 
 
 class _NotVerified(Exception):  # exceptions aren't remembered

@@ -34,7 +34,8 @@ class Recognised:
     def recall(self, key: Key, now: int) -> Session | None:
         """The session of such a request, if it was seen and the token still holds."""
         times, session = self._seen.get(key, _UNSEEN)
-        return session if now in times and self._keys is self._memo.keys else None
+        is_known = now in times and now in self._memo.current and self._keys is self._memo.keys
+        return session if is_known else None
 
     def remember(self, key: Key, request: RequestFacts, session: Session) -> None:
         """Keep what `core.get_session_from_request` found without another question."""

@@ -37,6 +37,7 @@ def _awaiting(
     async def call(self: Sessions, /, *args: P.args, **kwargs: P.kwargs) -> T:
         if answers:
             self.check_response()
+        await self.renew()
         return await self.run(operation(self.operations, *args, **kwargs))
 
     return call
@@ -55,11 +56,12 @@ class Sessions(Held):
 
         Raises as `BlockingSessions.run` does.
         """
-        try:
-            return await arun(step, self.interpreter)
-        finally:
-            if self.memo.is_outdated:
-                await to_thread.run_sync(self.memo.learn)
+        return await arun(step, self.interpreter)
+
+    async def renew(self) -> None:
+        """As `BlockingSessions.renew`."""
+        if self.memo.is_outdated:
+            await to_thread.run_sync(self.memo.learn)
 
     async def purge(self, limit: int = 1000) -> int:
         """As `BlockingSessions.purge`."""
@@ -92,6 +94,7 @@ class Sessions(Held):
         **checks: Unpack[Checks],
     ) -> Session | None:
         """As `core.get_session`. A token seen before costs a look-up and no I/O."""
+        await self.renew()
         step = core.get_session(
             access_token,
             policy=self.policy,
@@ -116,6 +119,7 @@ class Sessions(Held):
     ) -> Session | None:
         """As `core.get_session_from_request`."""
         self.check_response()
+        await self.renew()
         step = core.get_session_from_request(
             request,
             policy=self.policy,

@@ -106,5 +106,5 @@ def left_overs(request: RequestFacts, policy: Policy) -> tuple[Effect[None], ...
     if doubled and policy.older_cookie_domain is not None:
         effects += clear_cookies(policy, policy.older_cookie_domain)
     if request.cookies(LEGACY_COOKIE):
-        effects += (clear_cookie(policy, LEGACY_COOKIE),)
+        effects += clear_cookie(policy, LEGACY_COOKIE)
     return effects

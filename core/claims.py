@@ -90,6 +90,19 @@ def _key_of_claim(validator: Validator) -> str:
     return validator.claim.key
 
 
+def without_claims(payload: FrozenDict) -> FrozenDict:
+    """What a payload holds beside claims: whatever is not of their form.
+
+    >>> without_claims(freeze_object({"plan": {"v": "pro", "t": 0}, "theme": "dark"}))
+    {'theme': 'dark'}
+    """
+    return FrozenDict({key: value for key, value in payload.items() if not _is_claim(value)})
+
+
+def _is_claim(value: Json) -> bool:
+    return isinstance(value, FrozenDict) and set(value) == {"v", "t"}
+
+
 @attrs.frozen
 class Validator:
     """Whether a claim's value will do. Subclass it and write `mismatch`.

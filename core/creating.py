@@ -26,12 +26,12 @@ from ..effects import (
     SessionRecord,
     Step,
     apply_patch,
-    freeze,
+    check_name,
     freeze_object,
 )
 from .access_token import check_size, engine_claims, payload_limit
 from .claims import SessionClaim
-from .entropy import check_entropy, check_now, check_text, draw, new_handle
+from .entropy import check_entropy, check_now, draw, new_handle
 from .fetching import Subject, fetch_claims
 from .issuing import issued_session
 from .lifetime import Lifetime, ms
@@ -222,13 +222,12 @@ def check_identifier(value: str, name: str) -> str:
     Raises:
         InvalidInput: it is no text, empty, or so long that it crowds the payload out of the token.
     """
-    check_text(value, name)
+    check_name(value, name)
     if not 0 < len(value) <= MAX_IDENTIFIER:
         raise InvalidInput(
             f"{name} must have 1 to {MAX_IDENTIFIER} characters, not {len(value)}: it is in every "
             "access token."
         )
-    freeze(value, name)
     return value
 
 

@@ -26,7 +26,7 @@ from .from_request import Answer
 from .keyset import Verifier
 from .lifetime import Lifetime
 from .policy import AntiCsrf, Policy, Transfer
-from .presented import verified_handle
+from .presented import carried_handles
 from .rejections import Unauthorised
 from .request import (
     RequestFacts,
@@ -76,7 +76,7 @@ def create_session_in_request(
 ) -> Step[Session]:
     """Log a user in and send the tokens as the client asks. [FetchClaim each, Establish, Revoke]
 
-    A session that the client already had is revoked: nothing that was known of it holds for the
+    The sessions that the client already had are revoked: nothing that was known of it holds for the
     new one (session fixation, OWASP ASVS 7.2.4). Tokens that it holds by the other transfer are
     cleared. Where cookies are to be set or were sent, a login that another site's page sent is
     `Unauthorised`, unless `check_anti_csrf` is false.
@@ -105,21 +105,21 @@ def create_session_in_request(
         claims=claims,
         anti_csrf=transfer is Transfer.COOKIE,
     )
-    old = verified_handle(request, policy, verify)
+    old = carried_handles(request, policy, verify, now)
     return created.then(RevokeOld(old, now)).then(Send(request, transfer, now))
 
 
 @attrs.frozen
 class RevokeOld:
-    """Revokes the session that the client had before, if any."""
+    """Revokes the sessions that the client had before, if any."""
 
-    handle: str | None
+    handles: tuple[str, ...]
     now: int
 
     def __call__(self, session: Session) -> Step[Session]:
-        if self.handle is None:
+        if not self.handles:
             return Done(session)
-        revoked = revoke_multiple_sessions((self.handle,), now=self.now)
+        revoked = revoke_multiple_sessions(self.handles, now=self.now)
         return revoked.then(Instead(session))
 
 

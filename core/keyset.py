@@ -35,6 +35,7 @@ from .access_token import AccessToken, access_token_of
 MAX_TOKEN_CHARACTERS = 8192  # twice what a cookie holds
 _MAX_HEADER_CHARACTERS = 1024
 _MAX_KID_CHARACTERS = 128
+_SMALLEST_RSA = 2048  # bits; RFC 7518, 3.3
 
 # Three segments of URL-safe base64 without padding (RFC 7515, 7.1).
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
@@ -66,7 +67,7 @@ def _of_their_algorithms(
         if not _is_of_its_algorithm(key):
             raise InvalidInput(
                 f"the key {key.kid!r} isn't one of {key.algorithm}: give the DER of a public key "
-                "on Ed25519 (EdDSA) or P-256 (ES256), or of an RSA one (RS256)."
+                f"on Ed25519 (EdDSA) or P-256 (ES256), or of RSA (RS256) with {_SMALLEST_RSA} bits."
             )
 
 
@@ -81,7 +82,7 @@ def _is_of_its_algorithm(key: PublicKey) -> bool:
         case EllipticCurvePublicKey():
             return key.algorithm == "ES256" and isinstance(public.curve, SECP256R1)
         case RSAPublicKey():
-            return key.algorithm == "RS256"
+            return key.algorithm == "RS256" and public.key_size >= _SMALLEST_RSA
         case _:
             return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import assert_never
 
 import attrs
@@ -51,12 +52,29 @@ def present(
     return best
 
 
-def verified_handle(request: RequestFacts, policy: Policy, verify: Verifier) -> str | None:
-    """The handle of the session whose access token the request carries, expired or not."""
+def carried_handles(
+    request: RequestFacts, policy: Policy, verify: Verifier, now: int
+) -> tuple[str, ...]:
+    """The handles of all sessions whose access tokens the request carries, each once.
+
+    By cookie, which only the browser that was given it sends, an expired token counts too. A
+    bearer token must hold: old ones are found in logs.
+    """
     bearer = bearer_token(request)
-    shown = (() if bearer is None else (bearer,)) + request.cookies(policy.access_cookie)
-    verified = (verify(token) for token in shown)
-    return next((access.handle for access in verified if isinstance(access, AccessToken)), None)
+    cookies = request.cookies(policy.access_cookie)
+    by_header = _handles(() if bearer is None else (verify(bearer),), policy, now, {None})
+    by_cookie = _handles(map(verify, cookies), policy, now, {None, Reason.EXPIRED})
+    return tuple(dict.fromkeys([*by_header, *by_cookie]))
+
+
+def _handles(
+    shown: Iterable[Verification], policy: Policy, now: int, accepted: set[Reason | None]
+) -> list[str]:
+    return [
+        access.handle
+        for access in shown
+        if isinstance(access, AccessToken) and lasting_reason(access, policy, now) in accepted
+    ]
 
 
 Held = Presented | Unauthorised | TryRefreshToken

@@ -40,7 +40,7 @@ from ..effects import (
 )
 from .access_token import engine_claims
 from .csrf import token_matches
-from .entropy import check_entropy, check_now, draw
+from .entropy import check_entropy, check_now, check_text, draw
 from .issuing import issued_session
 from .lifetime import ms
 from .policy import AntiCsrf, Policy
@@ -66,11 +66,11 @@ def refresh_session(
     is false.
 
     Ends in the session with its new tokens, or in `Unauthorised` or `TokenTheftDetected`, which
-    clear the client's tokens (a failed anti-CSRF check clears nothing); announces
+    clear the client's tokens (a failed anti-CSRF check clears none that might pass it); announces
     `SessionRefreshed`, `RefreshReplayed`, `RefreshForked`, `TheftDetected` or `RequestRejected`.
 
     Raises:
-        InvalidInput: a time or entropy of the wrong kind.
+        InvalidInput: a time, entropy or token of the wrong kind.
 
     >>> step = refresh_session("garbage", policy=example_policy(), now=0, entropy=bytes(32))
     >>> step.state.reason
@@ -107,6 +107,7 @@ def prepare_refresh(
     """
     check_now(now)
     check_entropy(entropy)
+    check_text(refresh_token, "refresh_token")
     presented = parse(refresh_token)
     if presented is None:
         return None
@@ -157,7 +158,8 @@ class Refresh:
         if self.now >= record.expires_at:
             return self._refuse(Reason.SESSION_EXPIRED)
         if self.check_anti_csrf and not token_matches(self.anti_csrf_token, record.anti_csrf_token):
-            return self._refuse(Reason.CSRF, clear_tokens=False)
+            # A session that has no token, made under another mode, can't pass ever: it is let go.
+            return self._refuse(Reason.CSRF, clear_tokens=record.anti_csrf_token is None)
         return self.follow(self.judge(record), record)
 
     def claims(self, record: SessionRecord) -> FrozenDict:

@@ -28,9 +28,12 @@ from ..effects import (
     SessionRecord,
     Stale,
     Step,
+    apply_patch,
 )
+from .claims import without_claims
 from .creating import Birth, check_identifier, check_lifetime
 from .entropy import check_entropy, check_now, draw
+from .fetching import Subject, fetch_claims
 from .lifetime import Lifetime, ms
 from .rejections import TryRefreshToken
 from .revoking import announced_revocation
@@ -50,11 +53,12 @@ def rekey_session(
     lifetime: Lifetime | None = None,
 ) -> Step[Session]:
     """Give a session a new handle and new tokens; its payload and data stay.
-    [Load, Establish, Rotate, Revoke]
+    [FetchClaim each for another user, Load, Establish, Rotate, Revoke]
 
     For a change of privilege. `user_id` makes it another user's (a guest who logs in), with the
-    login method's `recipe_user_id` if that differs; `lifetime` starts its lifetimes anew: without
-    it the absolute end stays where it was. The anti-CSRF token is new too.
+    login method's `recipe_user_id` if that differs. No claim that was made for the former user
+    goes over to another: the policy's are fetched anew, other claims are dropped. `lifetime` starts
+    the lifetimes anew: without it the absolute end stays where it was. The anti-CSRF token is new.
 
     Ends in the new session, whose tokens go to the response if the old one was attached; or in
     `Unauthorised` if the old one was revoked meanwhile, or in `TryRefreshToken` if a fork has
@@ -76,13 +80,19 @@ def rekey_session(
         session,
         now,
         entropy,
-        user_id=None if user_id is None else check_identifier(user_id, "user_id"),
-        recipe_user_id=check_identifier(
-            recipe_user_id or user_id or session.recipe_user_id, "recipe_user_id"
+        who=Subject(
+            user_id=check_identifier(session.user_id if user_id is None else user_id, "user_id"),
+            recipe_user_id=check_identifier(
+                recipe_user_id or user_id or session.recipe_user_id, "recipe_user_id"
+            ),
+            tenant_id=session.tenant_id,
         ),
         lifetime=None if lifetime is None else check_lifetime(lifetime, session.policy),
     )
-    return Load(session.handle).then(AfterLoadToRekey(rekey), state=session)
+    if rekey.who.user_id == session.user_id:
+        return rekey.begin()
+    fetched = fetch_claims(session.policy.claims, rekey.who, held=EMPTY, now=now)
+    return fetched.then(AfterNewUsersClaims(rekey))
 
 
 @attrs.frozen
@@ -92,9 +102,13 @@ class Rekey:
     session: Session
     now: int
     entropy: bytes = attrs.field(repr=False)
-    user_id: str | None = attrs.field(kw_only=True)
-    recipe_user_id: str = attrs.field(kw_only=True)
+    who: Subject = attrs.field(kw_only=True)
     lifetime: Lifetime | None = attrs.field(kw_only=True)
+    claims: FrozenDict = attrs.field(kw_only=True, default=EMPTY)
+
+    def begin(self) -> Step[Session]:
+        """Ask for the record that is to be re-keyed."""
+        return Load(self.session.handle).then(AfterLoadToRekey(self), state=self.session)
 
     def birth(self, old: SessionRecord) -> Birth:
         """Where the new record's secrets come from."""
@@ -109,7 +123,12 @@ class Rekey:
     def successor(self, old: SessionRecord) -> SessionRecord:
         """The new record: new secrets, the old one's substance."""
         lifetime = self.lifetime
-        born = self.birth(old).record_like(old)
+        born = attrs.evolve(
+            self.birth(old).record_like(old),
+            user_id=self.who.user_id,
+            recipe_user_id=self.who.recipe_user_id,
+            payload=self._payload(old),
+        )
         if lifetime is not None:
             born = attrs.evolve(
                 born,
@@ -117,9 +136,12 @@ class Rekey:
                 idle_lifetime=ms(lifetime.idle),
                 access_lifetime=ms(lifetime.access),
             )
-        if self.user_id is not None:
-            born = attrs.evolve(born, user_id=self.user_id, recipe_user_id=self.recipe_user_id)
         return born
+
+    def _payload(self, old: SessionRecord) -> FrozenDict:
+        if old.user_id == self.who.user_id:
+            return old.payload
+        return apply_patch(without_claims(old.payload), self.claims)
 
     def retire(self, old: SessionRecord, born: SessionRecord, session: Session) -> Step[Session]:
         """End the old record, if it is still the one that the new one was made of.
@@ -137,6 +159,16 @@ class Rekey:
         )
         swap = Rotate(retired, expected_version=old.version, claims=EMPTY)
         return swap.then(AfterRetire(self, old.handle, born, session))
+
+
+@attrs.frozen
+class AfterNewUsersClaims:
+    """Takes the claims of the user whose the session becomes."""
+
+    rekey: Rekey
+
+    def __call__(self, claims: FrozenDict) -> Step[Session]:
+        return attrs.evolve(self.rekey, claims=claims).begin()
 
 
 @attrs.frozen

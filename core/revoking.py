@@ -44,7 +44,7 @@ class AfterRevoke:
 
     def __call__(self, reply: Revoked) -> Step[bool]:
         told = (*announced_revocation(reply, self.now), *clear_if_attached(self.session))
-        return Done(bool(reply.handles), told)
+        return Done(self.session.handle in reply.handles, told)
 
 
 def revoke_other_sessions(

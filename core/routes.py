@@ -49,7 +49,7 @@ def discovery(policy: Policy) -> FrozenDict:
     """Where others find the keys that verify access tokens (OpenID Connect Discovery 1.0, 4).
 
     >>> discovery(example_policy())["jwks_uri"]
-    'https://api.example.com/auth/jwt/jwks.json'
+    'http://localhost:8000/auth/jwt/jwks.json'
     """
     keys = f"{policy.api_origin}{policy.base_path.rstrip('/')}{_KEYS}"
     return FrozenDict({"issuer": policy.issuer, "jwks_uri": keys})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import attrs
 
-from ..effects import Done, Reason, SetHeader, Step
+from ..effects import Done, Reason, Revoke, SetHeader, Step
 from .from_request import Answer, get_session_from_request
 from .keyset import Verifier
 from .policy import Policy
+from .presented import carried_handles
 from .rejections import Unauthorised
 from .request import RequestFacts
-from .revoking import revoke_session
+from .revoking import AfterRevoke
 from .session import Session
 from .verifying import rejected
 
@@ -18,8 +19,9 @@ from .verifying import rejected
 def sign_out(request: RequestFacts, *, policy: Policy, verify: Verifier, now: int) -> Step[bool]:
     """End the session of a request and clear the client's tokens; POST only. [Revoke]
 
-    Claim validators aren't applied. Ends in whether the session was still there, or in a rejection
-    as `get_session` does.
+    With it ends every other session whose access token the request carries, since their tokens are
+    cleared too. Claim validators aren't applied. Ends in whether the session was still there, or in
+    a rejection as `get_session` does.
 
     >>> sign_out(
     ...     RequestFacts("POST"), policy=example_policy(), verify=KeySet(()), now=0
@@ -28,19 +30,21 @@ def sign_out(request: RequestFacts, *, policy: Policy, verify: Verifier, now: in
     """
     if request.method != "POST":
         refusal = rejected(Unauthorised(Reason.WRONG_METHOD), now)
-        return refusal.always(Answer(request, policy)).then(EndSession(now))
+        return refusal.always(Answer(request, policy)).then(EndSessions((), now))
     found = get_session_from_request(request, policy=policy, verify=verify, now=now, validators=())
-    return found.then(EndSession(now))
+    return found.then(EndSessions(carried_handles(request, policy, verify, now), now))
 
 
 @attrs.frozen
-class EndSession:
-    """Revokes the session that was found."""
+class EndSessions:
+    """Revokes the session that was found, and what else the request carries."""
 
+    carried: tuple[str, ...]
     now: int
 
     def __call__(self, session: Session) -> Step[bool]:
-        ended = revoke_session(session, now=self.now)
+        handles = dict.fromkeys((session.handle, *self.carried))
+        ended = Revoke(tuple(handles)).then(AfterRevoke(session, self.now))
         if not session.policy.clear_site_data:
             return ended
         return ended.then(ClearSite())

@@ -110,9 +110,10 @@ def clear_cookies(policy: Policy, domain: str | None) -> Effects:
     )
 
 
-def clear_cookie(policy: Policy, name: str) -> SetCookie:
-    """Delete one cookie of the whole site."""
-    return _deleted(policy, name, "/", policy.cookie_domain)
+def clear_cookie(policy: Policy, name: str) -> tuple[SetCookie, ...]:
+    """Delete one cookie of the whole site, for whichever domain known to us it was set."""
+    domains = dict.fromkeys((policy.cookie_domain, policy.older_cookie_domain or None, None))
+    return tuple(_deleted(policy, name, "/", domain) for domain in domains)
 
 
 def private_response() -> Effects:

@@ -10,13 +10,13 @@ takes a family, and is one `match`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 import attrs
 
 from .events import Event
-from .frozen import FrozenDict, Json, Secret, freeze, freeze_object
+from .frozen import FrozenDict, Json, Secret, check_name, freeze, freeze_object
 from .record import SessionRecord, as_secret
 from .step import Effect
 
@@ -35,6 +35,22 @@ def _json(value: object) -> Json:
 
 def _texts(value: tuple[str, ...] | list[str]) -> tuple[str, ...]:
     return tuple(value)
+
+
+def _name(_: object, attribute: attrs.Attribute[str], value: object) -> None:
+    check_name(value, attribute.name)
+
+
+def _names(
+    _: object, attribute: attrs.Attribute[tuple[str, ...]], values: Iterable[object]
+) -> None:
+    for value in values:
+        check_name(value, attribute.name)
+
+
+def _optional_name(_: object, attribute: attrs.Attribute[str | None], value: object) -> None:
+    if value is not None:
+        check_name(value, attribute.name)
 
 
 # --- replies -----------------------------------------------------------------------------------
@@ -130,7 +146,7 @@ class Establish(Effect[Established | HandleTaken]):
 class Load(Effect[SessionRecord | Missing]):
     """Read a record."""
 
-    handle: str
+    handle: str = attrs.field(validator=_name)
 
 
 @attrs.frozen
@@ -154,7 +170,7 @@ class Regenerate(Effect[Regenerated | TooLarge | Missing]):
     compact JSON is not stored. An empty patch writes nothing.
     """
 
-    handle: str
+    handle: str = attrs.field(validator=_name)
     patch: FrozenDict = attrs.field(converter=_object)
     claims: FrozenDict | None = attrs.field(converter=_optional_object)
     limit: int
@@ -164,7 +180,7 @@ class Regenerate(Effect[Regenerated | TooLarge | Missing]):
 class ReplaceData(Effect[Replaced | Missing]):
     """Write the session's server-side data."""
 
-    handle: str
+    handle: str = attrs.field(validator=_name)
     data: FrozenDict = attrs.field(converter=_object)
 
 
@@ -172,24 +188,24 @@ class ReplaceData(Effect[Replaced | Missing]):
 class Revoke(Effect[Revoked]):
     """Delete the records of these handles."""
 
-    handles: tuple[str, ...] = attrs.field(converter=_texts)
+    handles: tuple[str, ...] = attrs.field(converter=_texts, validator=_names)
 
 
 @attrs.frozen
 class RevokeUser(Effect[Revoked]):
     """Delete a user's records, of one tenant or (None) of all, but not those in `keep`."""
 
-    user_id: str
-    tenant_id: str | None = None
-    keep: tuple[str, ...] = attrs.field(default=(), converter=_texts)
+    user_id: str = attrs.field(validator=_name)
+    tenant_id: str | None = attrs.field(default=None, validator=_optional_name)
+    keep: tuple[str, ...] = attrs.field(default=(), converter=_texts, validator=_names)
 
 
 @attrs.frozen
 class ListSessions(Effect[Listed]):
     """Read a user's records, of one tenant or (None) of all."""
 
-    user_id: str
-    tenant_id: str | None = None
+    user_id: str = attrs.field(validator=_name)
+    tenant_id: str | None = attrs.field(default=None, validator=_optional_name)
 
 
 # --- claims ------------------------------------------------------------------------------------

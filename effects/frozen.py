@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NoReturn, TypeAlias, cast
 
-from .errors import NotJson
+from .errors import InvalidInput, NotJson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -90,6 +90,21 @@ else:
 
 
 EMPTY = FrozenDict()
+
+
+def check_name(value: object, what: str) -> None:
+    """Refuse what can't name anything in a store: no string, or half a surrogate pair.
+
+    Raises:
+        InvalidInput: it is such a thing; says which.
+
+    >>> check_name(7, "user_id")
+    Traceback (most recent call last):
+    counterfoil.effects.errors.InvalidInput: user_id must be a str, not int.
+    """
+    if not isinstance(value, str):
+        raise InvalidInput(f"{what} must be a str, not {type(value).__name__}.")
+    _text(value, what)
 
 
 def freeze(value: object, path: str = "value", depth: int = MAX_DEPTH) -> Json:

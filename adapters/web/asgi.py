@@ -83,6 +83,7 @@ async def _answer_route(route: Route, exchange: Exchange) -> Answer:
             await exchange.sign_out()
             return SIGNED_OUT
         case Route.JWKS:
+            await exchange.sessions.renew()
             return Answer(200, freeze_object(exchange.sessions.jwks()))
         case Route.DISCOVERY:
             return Answer(200, discovery(exchange.sessions.policy))

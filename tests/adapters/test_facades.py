@@ -363,7 +363,7 @@ def test_the_memory_of_tokens_is_bounded_and_forgets_with_the_keys() -> None:
     keys = LocalKeys.in_memory(clock=lambda: START)
     sessions = BlockingSessions(POLICY, MemoryStore(), keys, listener=quiet, clock=lambda: START)
     tokens = [sessions.create_session("ada").access_token for _ in range(3)]
-    memo: Any = Memo(keys, size=2)
+    memo: Any = Memo(keys, lambda: START, size=2)
     assert [memo(token) for token in tokens] == [memo(token) for token in tokens]
     assert memo._verified.cache_info().currsize == 2
     assert memo("garbage") == memo("garbage")
@@ -398,6 +398,7 @@ def test_a_key_that_is_not_known_is_learnt_for_the_next_time(loop: str, clock: C
     with pytest.raises(TryRefreshToken) as refused:
         verifying.get_session(token)
     assert refused.value.reason is Reason.UNKNOWN_KEY
+    clock.now += 1000  # no garbage makes it ask more often
     assert verifying.get_session(token).user_id == "ada"
 
 
@@ -414,6 +415,75 @@ class Changing:
     def public_keys(self) -> Any:
         """The keys of now."""
         return self.keys.public_keys()
+
+
+@pytest.mark.parametrize("loop", ["", "asyncio", "trio"])
+def test_a_key_that_was_withdrawn_verifies_no_longer_than_a_minute(loop: str, clock: Clock) -> None:
+    signer = Changing(LocalKeys.in_memory(clock=clock))
+    held = Sessions if loop else BlockingSessions
+    plain = held(POLICY, MemoryStore(), signer, clock=clock, listener=quiet)
+    sessions: Any = Awaited(plain, loop) if isinstance(plain, Sessions) else plain
+    token = sessions.create_session("ada").access_token
+    signer.keys = LocalKeys.in_memory(clock=clock)
+    clock.now += 59_999
+    assert sessions.get_session(token).user_id == "ada"
+    clock.now += 1
+    facts = RequestFacts("GET", [("Authorization", f"Bearer {token}")])
+    answering = plain.using(response=ResponseHeaders())
+    asked: Any = Awaited(answering, loop) if isinstance(answering, Sessions) else answering
+    with pytest.raises(TryRefreshToken) as refused:
+        asked.get_session_from_request(facts)
+    assert refused.value.reason is Reason.UNKNOWN_KEY
+    assert plain.jwks()["keys"][0]["kid"] == signer.public_keys()[0].kid
+
+
+class Counting(Changing):
+    """A signer that counts how often it is asked, and fails when told to."""
+
+    asked = 0
+    fails = False
+
+    def public_keys(self) -> Any:
+        """The keys of now, if it answers at all."""
+        self.asked += 1
+        if self.fails:
+            raise OSError("the passphrase is swordfish")
+        return super().public_keys()
+
+
+def test_garbage_makes_the_signer_be_asked_once_a_second(clock: Clock) -> None:
+    signer = Counting(LocalKeys.in_memory(clock=clock))
+    sessions = BlockingSessions(POLICY, MemoryStore(), signer, clock=clock, listener=quiet)
+    strangers = BlockingSessions(POLICY, MemoryStore(), clock=clock, listener=quiet)
+    unknown = strangers.create_session("ada").access_token
+    clock.now += 1000
+    signer.asked = 0
+    for _ in range(100):
+        with pytest.raises(TryRefreshToken):
+            sessions.get_session(unknown)
+    assert signer.asked == 1
+    clock.now += 1000
+    with pytest.raises(TryRefreshToken):
+        sessions.get_session(unknown)
+    assert signer.asked == 2
+
+
+def test_a_signer_that_gives_no_keys_stops_nobody(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    signer = Counting(LocalKeys.in_memory(clock=clock))
+    sessions = BlockingSessions(POLICY, MemoryStore(), signer, clock=clock, listener=quiet)
+    session = sessions.create_session("ada")
+    signer.fails = True
+    clock.now += 60_000
+    assert sessions.get_session(session.access_token).user_id == "ada"
+    assert sessions.refresh_session(session.refresh_token).user_id == "ada"
+    assert "gave no keys (OSError)" in caplog.text
+    assert "swordfish" not in caplog.text
+    signer.fails, signer.keys = False, LocalKeys.in_memory(clock=clock)
+    clock.now += 1000
+    with pytest.raises(TryRefreshToken):
+        sessions.get_session(session.access_token)
 
 
 def test_signing_with_a_new_key_is_noticed_at_once(clock: Clock) -> None:
@@ -530,3 +600,26 @@ def test_a_listener_that_fails_changes_nothing(loop: str, caplog: pytest.LogCapt
     session = sessions.create_session("ada")
     assert sessions.revoke_session(session) is True
     assert caplog.text.count("the listener failed on Session") == 2
+
+
+@pytest.mark.parametrize("bad", ["\ud800", 2**70, b"a", None, {"handle": "a"}])
+@pytest.mark.parametrize(
+    "act",
+    [
+        "revoke_all_sessions_for_user",
+        "get_session_information",
+        "get_all_session_handles_for_user",
+        "revoke_multiple_sessions",
+    ],
+)
+def test_what_names_nothing_is_refused_before_a_store_sees_it(act: str, bad: Any) -> None:
+    sessions = BlockingSessions(POLICY, MemoryStore(), listener=quiet)
+    with pytest.raises(InvalidInput, match=r"user_id|handle") as problem:
+        getattr(sessions, act)([bad] if act == "revoke_multiple_sessions" else bad)
+    assert "1180591620717411303424" not in str(problem.value)
+
+
+def test_a_refresh_token_of_another_type_is_refused() -> None:
+    sessions = BlockingSessions(POLICY, MemoryStore(), listener=quiet)
+    with pytest.raises(InvalidInput, match="refresh_token must be a str, not bytes"):
+        sessions.refresh_session(b"x" * 116)  # type: ignore[arg-type]  # what is tested

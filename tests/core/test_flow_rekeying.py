@@ -9,14 +9,18 @@ import pytest
 from counterfoil import (
     Announce,
     Ask,
+    ClaimFetched,
     Done,
     Establish,
     Established,
+    FetchClaim,
     HandleTaken,
     InvalidInput,
     Lifetime,
     Load,
     Missing,
+    PrimitiveArrayClaim,
+    PrimitiveClaim,
     Reason,
     RequestRejected,
     Revoke,
@@ -168,6 +172,42 @@ def test_a_guest_becomes_a_user_with_a_lifetime_of_its_own() -> None:
     assert born.idle_lifetime == 3_600_000
     _, brief = begun(lifetime=attrs.evolve(lifetime, access=timedelta(minutes=1)))
     assert brief.access_lifetime == 60_000
+
+
+PLAN, ROLES = PrimitiveClaim("plan"), PrimitiveArrayClaim("roles")
+OF_ADA = {
+    "plan": {"v": "pro", "t": 5},
+    "roles": {"v": ["admin"], "t": 5},
+    "theme": "dark",
+    "v": {"v": 1},
+}
+
+
+def test_no_claim_of_the_former_user_goes_over_to_another() -> None:
+    policy = attrs.evolve(example_policy(), claims=(PLAN,))
+    session = attrs.evolve(example_session(), policy=policy)
+    step = rekey_session(session, now=NOW, entropy=ENTROPY, user_id="bob")
+    assert asked(step, FetchClaim) == FetchClaim(
+        key="plan", user_id="bob", recipe_user_id="bob", tenant_id="public"
+    )
+    held = attrs.evolve(OLD, payload=freeze_object(OF_ADA))
+    for value, expected in (("free", {"plan": {"v": "free", "t": NOW}}), (None, {})):
+        stored = resumed(step, ClaimFetched(value), held)
+        born = asked(stored, Establish).record
+        assert born.payload == {**expected, "theme": "dark", "v": {"v": 1}}
+        merged = attrs.evolve(held, version=held.version + 1)
+        over = resumed(stored, Established("new.access.token"), Stale(merged))
+        assert asked(over, Rotate).record.payload == born.payload
+
+
+def test_the_claims_of_the_same_user_stay() -> None:
+    held = attrs.evolve(OLD, payload=freeze_object(OF_ADA))
+    for user_id in (None, OLD.user_id):
+        step = rekey_session(
+            example_session(), now=NOW, entropy=ENTROPY, user_id=user_id, recipe_user_id="mail"
+        )
+        born = asked(resumed(step, held), Establish).record
+        assert (born.payload, born.recipe_user_id) == (held.payload, "mail")
 
 
 def test_the_new_tokens_go_where_the_old_ones_went() -> None:

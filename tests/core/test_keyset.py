@@ -392,8 +392,14 @@ def test_a_key_is_one_of_its_algorithm_when_the_set_is_built(kind: str, algorith
         KeySet((OURS, key))
     assert str(problem.value) == (
         f"the key 'k' isn't one of {algorithm}: give the DER of a public key on Ed25519 (EdDSA) "
-        "or P-256 (ES256), or of an RSA one (RS256)."
+        "or P-256 (ES256), or of RSA (RS256) with 2048 bits."
     )
+
+
+def test_an_rsa_key_has_2048_bits_at_least() -> None:
+    weak = public_der(rsa.generate_private_key(65537, 1024))  # noqa: S505  # what is refused
+    with pytest.raises(InvalidInput, match="with 2048 bits"):
+        KeySet((PublicKey(kid="k", algorithm="RS256", der=weak),))
 
 
 def test_a_private_key_is_no_public_one() -> None:

@@ -137,7 +137,7 @@ def test_clearing_repeats_all_that_names_a_cookie(kind: str) -> None:
 
 
 def test_what_a_cookie_may_not_hold_is_escaped() -> None:
-    cookie = attrs.evolve(clear_cookie(PLAIN, "a"), value="b/c;d é")
+    cookie = attrs.evolve(clear_cookie(PLAIN, "a")[0], value="b/c;d é")
     assert set_cookie_line(cookie).startswith("a=b%2Fc%3Bd%20%C3%A9; Path=/; ")
 
 
@@ -222,9 +222,16 @@ def test_cookies_of_an_older_domain_are_cleared_there(older: str, part: str) -> 
     ]
 
 
-def test_a_cookie_of_the_whole_site_is_cleared_with_the_domain() -> None:
-    line = set_cookie_line(clear_cookie(POLICIES["domain"], "sIdRefreshToken"))
-    assert line.startswith("sIdRefreshToken=; Path=/; Domain=example.com; Expires=Thu, 01 Jan 1970")
+def test_a_cookie_of_the_whole_site_is_cleared_for_each_domain_that_is_known() -> None:
+    end = "Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; HttpOnly; Secure; SameSite=Strict"
+    policy = attrs.evolve(POLICIES["domain"], older_cookie_domain="api.example.com")
+    assert lines(clear_cookie(policy, "sIdRefreshToken")) == [
+        f"sIdRefreshToken=; Path=/; Domain=example.com; {end}",
+        f"sIdRefreshToken=; Path=/; Domain=api.example.com; {end}",
+        f"sIdRefreshToken=; Path=/; {end}",
+    ]
+    (alone,) = lines(clear_cookie(PLAIN, "sIdRefreshToken"))
+    assert alone.startswith("sIdRefreshToken=; Path=/; Expires=Thu, 01 Jan 1970")
 
 
 # --- times -------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.effects import InvalidInput, Mismatch
+from counterfoil.effects.schedules import breach
 from counterfoil.effects.simulation import (
     Counterexample,
     Law,
@@ -15,6 +16,7 @@ from counterfoil.effects.simulation import (
     explore,
     replay,
     sample,
+    schedule,
     story,
     walk,
 )
@@ -95,6 +97,57 @@ def test_a_broken_law_is_told_by_a_shortest_schedule(limit: int) -> None:
     assert replay(Steps(3, limit=limit), found.broken.moves) == found.broken
 
 
+@attrs.frozen
+class Ends3:
+    """Three ends, one of them to be had at once: schedules of odd and of even length."""
+
+    laws: tuple[Law[str], ...] = ()
+
+    def start(self) -> str:
+        return ""
+
+    def moves(self, state: str) -> Iterator[Transition[str]]:
+        for move in {"": ("win", "on"), "on": ("win", "lose")}.get(state, ()):
+            yield Transition(move, move if move == "on" else state + move)
+
+    def key(self, state: str) -> Hashable:
+        return state
+
+    def tell(self, before: str, transition: Transition[str]) -> str:
+        return f"from {before!r}: {transition.move}"
+
+
+def test_ends_of_one_outcome_are_counted_together() -> None:
+    found = explore(Ends3(), outcome=lambda state: state.endswith("win"))
+    assert (found.schedules, found.outcomes) == (3, {True: 2, False: 1})
+
+
+@attrs.frozen
+class Leaves:
+    """Told of the state before and of the move, not of what the move leads to."""
+
+    state: str
+    move: str
+
+    def __call__(self, before: str, transition: Transition[str]) -> str | None:
+        return "so it was" if (before, transition.move) == (self.state, self.move) else None
+
+
+LOSING = Ends3(laws=(Law("2 Don't lose", Leaves("on", "lose")),))
+LOST = Counterexample("2 Don't lose", "so it was", ("on", "lose"))
+
+
+def test_a_law_is_told_the_state_before() -> None:
+    found = explore(LOSING)
+    assert found.broken == LOST
+    assert (found.complete, found.longest) == (False, 2)
+    assert replay(LOSING, LOST.moves) == LOST
+    assert story(LOSING, LOST).splitlines()[3:] == ["  1  from '': on", "  2  from 'on': lose"]
+    assert sample(LOSING, seed=0, schedules=99).broken == LOST
+    [*_, (state, last)] = walk(LOSING, LOST.moves)
+    assert breach(LOSING, state, last) == attrs.evolve(LOST, moves=("lose",))
+
+
 def test_schedules_without_end_are_not_counted() -> None:
     found = explore(Steps(1, endless=True))
     assert found.complete
@@ -104,7 +157,10 @@ def test_schedules_without_end_are_not_counted() -> None:
 def test_a_walk_can_be_cut_short() -> None:
     found = explore(Steps(9), most=5)
     assert not found.complete
-    assert 5 <= found.states <= 7
+    assert found.complete is False
+    assert (found.states, found.longest) == (5, 1)
+    assert explore(Steps(9), most=1).states == 3  # the moves of a state are looked at together
+    assert explore(Steps(1), most=99).complete
 
 
 def test_a_seed_chooses_schedules_and_what_breaks_is_shortened() -> None:
@@ -118,7 +174,32 @@ def test_what_no_move_can_be_left_out_of_is_left_as_it_is() -> None:
     found = sample(Steps(2), seed=1, schedules=3)
     assert found.broken is None
     assert (found.schedules, found.transitions, found.longest) == (3, 12, 4)
-    assert not found.complete
+    assert found.complete is False
+
+
+def test_the_states_of_a_sample_are_counted_once() -> None:
+    assert sample(Steps(1), seed=1, schedules=1).states == 2
+    assert sample(Steps(1), seed=1, schedules=99).states == 3
+    assert sample(Steps(1, folded=True), seed=1, schedules=99).states == 2
+
+
+def test_a_seed_gives_the_same_schedule_everywhere() -> None:
+    letters = "".join(move[0] for move in schedule(Steps(20), seed=7))
+    assert letters == "lrllllrrllrrrllrlllrrllllrllrlrlrrrrrrrr"
+    other = "".join(move[0] for move in schedule(Steps(20), seed=8))
+    assert other != letters
+
+
+@given(st.integers(0, 99))
+def test_the_first_schedule_of_a_sample_is_that_of_its_seed(seed: int) -> None:
+    model = Steps(3, limit=6)
+    found = sample(model, seed=seed, schedules=1)
+    assert found.broken is not None
+    assert found.broken.moves == schedule(model, seed=seed)
+
+
+def test_each_schedule_of_a_sample_is_another() -> None:
+    assert sample(Steps(9), seed=7, schedules=20).states > 60
 
 
 def test_long_schedules_have_chance_enough() -> None:
@@ -181,7 +262,9 @@ def test_a_schedule_is_followed_and_told() -> None:
 def test_a_move_that_is_not_possible_is_refused_with_those_that_are() -> None:
     with pytest.raises(Mismatch, match=r"move 2, 'up', isn't possible here; what is:\n  left"):
         replay(Steps(2), ["left", "up"])
-    with pytest.raises(Mismatch, match="nothing: it is over"):
+    with pytest.raises(Mismatch, match=r"what is:\n  left\n  right$"):
+        replay(Steps(2), ["up"])
+    with pytest.raises(Mismatch, match=r"what is: nothing: it is over$"):
         replay(Steps(0), ["left"])
 
 
@@ -193,7 +276,7 @@ def test_bounds_must_be_positive() -> None:
 
 
 def test_a_counterexample_is_a_test_to_paste() -> None:
-    text = Counterexample("1 Not too far", "too far", ("left", "right")).as_test("MODEL")
+    text = Counterexample("1 Not too-far!", "too far", ("left", "right")).as_test("MODEL")
     names: dict[str, object] = {"MODEL": Steps(3, limit=2), "replay": replay}
     exec(text, names)  # noqa: S102  # the text that a person would paste
     test = names["test_not_too_far"]

@@ -180,6 +180,21 @@ def test_e3_a_session_without_a_token_passes_nothing(guarded: Any) -> None:
         assert forged(browser.post(*shown))
 
 
+def test_e3_a_session_of_another_mode_is_let_go_for_it_can_never_pass(guarded: Any) -> None:
+    before = guarded.sessions.create_session("ada", anti_csrf=False)
+    browser = guarded.browser()
+    path = guarded.policy.refresh_cookie_path
+    browser.jar = {
+        "sAccessToken": (before.access_token, "/"),
+        "sRefreshToken": (before.refresh_token, path),
+    }
+    assert forged(browser.post())
+    assert browser.jar
+    assert browser.refresh() == Unauthorised(Reason.CSRF, clear_tokens=True, handle=before.handle)
+    assert browser.jar == {}
+    assert isinstance(browser.login(), Session)
+
+
 # --- E4: login, refresh, logout ----------------------------------------------------------------
 
 

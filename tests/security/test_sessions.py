@@ -136,6 +136,38 @@ def test_c2_what_was_captured_before_the_sign_out_is_refused_after_it(app: Any) 
     assert session.access.expires_at <= LOGIN + 15 * MINUTE
 
 
+def carrying(app: Any, *, bearer: Any = None, cookies: Any = ()) -> RequestFacts:
+    """A POST of the site's own page, with these sessions' access tokens."""
+    headers = [("Origin", "https://example.com"), ("Sec-Fetch-Site", "same-site")]
+    if bearer is not None:
+        headers.append(("Authorization", f"Bearer {bearer.access_token}"))
+    if cookies:
+        line = "; ".join(f"sAccessToken={session.access_token}" for session in cookies)
+        headers.append(("Cookie", line))
+    return RequestFacts("POST", headers)
+
+
+def test_c1_c2_a_sign_out_and_a_login_end_every_session_that_the_request_carries(app: Any) -> None:
+    ada, bob, eve = (app.sessions.create_session(name) for name in ("ada", "bob", "eve"))
+    request = carrying(app, bearer=ada, cookies=[bob, eve])
+    assert app.ask("sign_out", request) is True
+    assert all(over(app, session) for session in (ada, bob, eve))
+    ada, bob = app.sessions.create_session("ada"), app.sessions.create_session("bob")
+    request = carrying(app, bearer=ada, cookies=[bob])
+    assert isinstance(app.ask("create_session_in_request", request, "eve"), Session)
+    assert over(app, ada)
+    assert over(app, bob)
+
+
+def test_c1_an_expired_token_ends_a_session_only_where_the_browser_sent_it(app: Any) -> None:
+    leaked, held = app.sessions.create_session("ada"), app.sessions.create_session("bob")
+    app.now = leaked.access.expires_at
+    request = carrying(app, bearer=leaked, cookies=[held])
+    app.ask("create_session_in_request", request, "eve")
+    assert isinstance(refreshed(app, leaked), Session)
+    assert isinstance(refreshed(app, held), Unauthorised)
+
+
 def test_c2_a_captured_refresh_token_is_refused_after_the_sign_out(app: Any) -> None:
     browser = app.browser()
     browser.login()

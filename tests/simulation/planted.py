@@ -397,7 +397,7 @@ def csrf_token_changes(patch: pytest.MonkeyPatch) -> None:
 
 def sign_out_does_nothing(patch: pytest.MonkeyPatch) -> None:
     """A sign-out says that it is done."""
-    patch.setattr(signing_out.EndSession, "__call__", _say_done)
+    patch.setattr(signing_out.EndSessions, "__call__", _say_done)
 
 
 def _say_done(_: object, __: object) -> Any:
@@ -410,7 +410,7 @@ def sign_out_keeps_the_tokens(patch: pytest.MonkeyPatch) -> None:
     def ends(end: Any, session: Session) -> Any:
         return revoke_multiple_sessions((session.handle,), now=end.now).then(_DidIt())
 
-    patch.setattr(signing_out.EndSession, "__call__", ends)
+    patch.setattr(signing_out.EndSessions, "__call__", ends)
 
 
 @attrs.frozen
@@ -443,7 +443,7 @@ def a_request_raises(patch: pytest.MonkeyPatch) -> None:
     def raises(end: Any, session: Session) -> Any:
         raise LookupError("no such thing")
 
-    patch.setattr(signing_out.EndSession, "__call__", raises)
+    patch.setattr(signing_out.EndSessions, "__call__", raises)
 
 
 STORE: dict[Callable[..., Any], tuple[Scenario, str]] = {

@@ -72,7 +72,9 @@ def logged_in(sessions: Sessions) -> str:
     async def create() -> Session:
         return await sessions.create_session("ada")
 
-    return str.__str__(anyio.run(create).access_token)
+    token = anyio.run(create).access_token
+    sessions.memo.current = range(2**53)  # asking for keys anew is another matter, and awaits
+    return str.__str__(token)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -134,6 +136,16 @@ def test_it_is_forgotten_with_the_keys() -> None:
     memo._take(LocalKeys.in_memory(clock=clock).public_keys())
     with pytest.raises(TryRefreshToken):
         anyio.run(Exchange(sessions, dict(scope)).get_session)
+
+
+def test_it_is_not_recalled_when_it_is_time_to_ask_for_the_keys() -> None:
+    clock = Clock()
+    sessions = sessions_of(POLICY, clock)
+    headers = ((b"authorization", f"Bearer {logged_in(sessions)}".encode()),)
+    ended(Exchange(sessions, {"type": "http", "method": "GET", "headers": headers}).get_session())
+    assert sessions.recognised.recall(("GET", headers), clock.now) is not None
+    sessions.memo.current = range(clock.now)
+    assert sessions.recognised.recall(("GET", headers), clock.now) is None
 
 
 def test_nothing_is_remembered_where_claims_are_validated() -> None:
