@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -80,20 +81,25 @@ class Counterexample:
     def as_test(self, model: str) -> str:
         """The schedule as the text of a test that fails as long as the law breaks.
 
-        `model` is the expression that gives the model in the test.
+        `model` is the expression that gives the model in the test; import what it needs above.
 
         >>> print(Counterexample("1 All is well", "it isn't", ("a", "b")).as_test("MODEL"))
+        from counterfoil.effects.simulation import replay
+        <BLANKLINE>
+        <BLANKLINE>
         def test_all_is_well() -> None:
             moves = (
-                'a',
-                'b',
+                "a",
+                "b",
             )
             assert replay(MODEL, moves) is None
         """
         words = "".join(c if c.isalnum() else " " for c in self.law.lower()).split()
         name = "_".join(word for word in words if not word.isdigit())
-        lines = "".join(f"        {move!r},\n" for move in self.moves)
+        # A JSON string is a Python one too, and in the quotes that formatters want.
+        lines = "".join(f"        {json.dumps(move, ensure_ascii=False)},\n" for move in self.moves)
         return (
+            "from counterfoil.effects.simulation import replay\n\n\n"
             f"def test_{name}() -> None:\n    moves = (\n{lines}    )\n"
             f"    assert replay({model}, moves) is None"
         )

@@ -17,6 +17,7 @@ from ...effects.simulation import Transition
 from .endings import ends, ends_the_session, is_over, of_kind
 from .machine import Raised
 from .state import Finished, Performed, Sent, State, handle_of
+from .telling import end_name
 
 if TYPE_CHECKING:
     from .model import Sessions
@@ -49,8 +50,10 @@ def clients_stay_logged_in(
         if not browser.is_honest:
             continue
         had, token = model.held(earlier.jar)[0], model.held(browser.jar)[0]
-        if token and not model.can_refresh(browser.jar, state) and not is_over(model, token, state):
-            return f"{browser.name} holds a refresh token that is refused, and its session lives"
+        end = model.refreshed(browser.jar, state) if token else None
+        if token and not isinstance(end, Session) and not is_over(model, token, state):
+            told = f"{browser.name}'s session lives, and its next refresh would be refused"
+            return f"{told} ({end_name(model, end)})"
         if had and token is None and not is_over(model, had, before):
             return f"{browser.name} is logged out, and its session lives"
     return None

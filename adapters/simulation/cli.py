@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from . import SCENARIOS, Scenario, Sessions, deeper, explore, sample, story
+from . import SCENARIOS, Counterexample, Scenario, Sessions, deeper, explore, sample, story
 
 
 def add_simulate(commands: Any) -> None:
@@ -58,8 +58,16 @@ def _simulated(name: str, options: argparse.Namespace) -> int:
     if found.broken is None:
         return 0
     _print_all(["", story(model, found.broken), "", "As a test:", ""])
-    print(found.broken.as_test(f"Sessions(SCENARIOS[{name!r}])"))
+    _print_all(_as_test(found.broken, name, is_deeper=options.deeper))
     return 1
+
+
+def _as_test(broken: Counterexample, name: str, *, is_deeper: bool) -> list[str]:
+    names = ["SCENARIOS", "Sessions", *(["deeper"] if is_deeper else [])]
+    scenario = f'SCENARIOS["{name}"]'
+    model = f"Sessions(deeper({scenario}))" if is_deeper else f"Sessions({scenario})"
+    needed = f"from counterfoil.adapters.simulation import {', '.join(names)}"
+    return [needed, broken.as_test(model)]
 
 
 def _print_all(lines: Iterable[str]) -> None:

@@ -86,11 +86,11 @@ class Sessions:
         """Whether a refresh with this token would be answered, now and undisturbed."""
         return isinstance(self.probe(token, state)[0].state, Session)
 
-    def can_refresh(self, jar: Kept[Jar], state: State) -> bool:
-        """Whether a refresh with all that is in a jar would be answered, now and undisturbed."""
+    def refreshed(self, jar: Kept[Jar], state: State) -> Any:
+        """How a refresh with all that is in a jar would end, now and undisturbed."""
         refresh = requests.Refresh(jar.value, self.policy, state.now, bytes(32))
         done, _ = self.machine.finish((jar, state.now), refresh, state.world)
-        return isinstance(done.state, Session)
+        return done.state
 
     def expiry(self, handle: str, state: State) -> int:
         """When the policy says that a session is over, ms; whatever its record says."""

@@ -18,7 +18,7 @@ from ...effects import (
 from ...effects.simulation import Transition
 from .jar import Jar
 from .machine import Kept
-from .state import Delivered, Finished, Performed, Sent, State
+from .state import Browser, Delivered, Finished, Performed, Sent, State, Waited
 
 if TYPE_CHECKING:
     from .model import Sessions
@@ -34,11 +34,16 @@ def tell(model: Sessions, before: State, transition: Transition[State]) -> str:
             case Performed(_, effect, reply):
                 lines.append(f"{_effect(effect)}  ->  {_reply(reply)}")
             case Finished(_, done):
-                lines.append(f"ends in {_end(model, getattr(done, 'state', done))}")
+                lines.append(f"ends in {end_name(model, getattr(done, 'state', done))}")
             case Delivered(_, _, after):
                 lines.append(f"the jar holds {_jar(model, after)}")
+            case Waited():
+                lines += _late(before, transition.state)
+                lines += [_holds(model, browser) for browser in transition.state.browsers]
             case _:
                 pass
+    newcomers = transition.state.browsers[len(before.browsers) :]
+    lines += [_holds(model, browser) for browser in newcomers]
     return "\n".join(lines)
 
 
@@ -78,7 +83,8 @@ def _reply(reply: Any) -> str:
             return type(reply).__name__
 
 
-def _end(model: Sessions, end: Any) -> str:
+def end_name(model: Sessions, end: Any) -> str:
+    """How an operation ended, in words."""
     match end:
         case Session(refresh_token=str(token)):
             return f"a session with {token_name(model, token)}"
@@ -90,6 +96,17 @@ def _end(model: Sessions, end: Any) -> str:
             return type(end).__name__
         case _:
             return repr(end)
+
+
+def _late(before: State, after: State) -> list[str]:
+    # Those that time went over: the scenario is punctual, so they come to nothing.
+    coming = {flight.name for flight in after.flights}
+    late = [flight.name for flight in before.flights if flight.name not in coming]
+    return [f"the response to {name} did not arrive in time: it is lost" for name in late]
+
+
+def _holds(model: Sessions, browser: Browser) -> str:
+    return f"{browser.name} holds {_jar(model, browser.jar)}"
 
 
 def _jar(model: Sessions, jar: Kept[Jar]) -> str:

@@ -1,5 +1,7 @@
 """`counterfoil simulate`: its table, its stories, what it says of nonsense; and the jar."""
 
+from typing import Any
+
 import attrs
 import pytest
 
@@ -36,7 +38,22 @@ def test_it_tells_what_breaks_and_gives_a_test(
     assert "the application begins to revoke one" in out
     assert "Revoke  ->  Revoked, 1 of them" in out
     assert "def test_a_session_that_is_over_stays_over() -> None:" in out
-    assert "replay(Sessions(SCENARIOS['two browsers']), moves)" in out
+    assert 'replay(Sessions(SCENARIOS["two browsers"]), moves)' in out
+
+
+@pytest.mark.parametrize("options", [[], ["--deeper"], ["--deeper", "--schedules", "50"]])
+def test_the_test_that_it_gives_fails_as_it_stands(
+    options: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty = attrs.evolve(SCENARIOS["expiry"], interpret=revoke_only_says_so, revokes=1)
+    monkeypatch.setitem(SCENARIOS, "expiry", faulty)
+    assert main(["simulate", "expiry", *options]) == 1
+    _, text = capsys.readouterr().out.split("As a test:\n")
+    names: dict[str, Any] = {}
+    exec(text, names)  # noqa: S102  # the text that a person would paste
+    with pytest.raises(AssertionError):
+        names["test_a_session_that_is_over_stays_over"]()
+    assert ("deeper(" in text) is ("--deeper" in options)
 
 
 @pytest.mark.parametrize(
