@@ -11,7 +11,7 @@ from typing import Any
 from ...core.lifetime import ms
 from ...effects import InvalidInput, Journal
 from .counterfactual import under_leeway
-from .measures import Measures, Settings, measure
+from .measures import Measures, Settings, measure, percent
 from .picture import picture
 from .rules import RULES
 
@@ -28,24 +28,40 @@ def add_lab(commands: Any) -> None:
         "done to a recorded journal.",
     )
     lab.add_argument("--leeway", type=seconds, default=10, metavar="S", help="s; 10 by default")
-    lab.add_argument("--access", type=seconds, default=3600, metavar="S", help="access lifetime, s")
-    lab.add_argument("--tabs", type=int, default=3, metavar="N", help="that refresh at once, 1-4")
     lab.add_argument(
-        "--loss", type=float, default=0.01, metavar="P", help="share of responses lost"
+        "--access",
+        type=seconds,
+        default=3600,
+        metavar="S",
+        help="access lifetime, s; 3600 by default",
     )
-    lab.add_argument("--hours", type=int, default=12, metavar="H", help="that a thief goes on")
-    lab.add_argument("--phases", type=int, default=515, metavar="N", help="moments of the theft")
-    lab.add_argument("--plot", metavar="FILE.svg", help="draw the table as well")
+    lab.add_argument(
+        "--tabs", type=int, default=3, metavar="N", help="that refresh at once, 1-4; 3 by default"
+    )
+    lab.add_argument(
+        "--loss",
+        type=float,
+        default=0.01,
+        metavar="P",
+        help="share of responses lost; 0.01 by default",
+    )
+    lab.add_argument(
+        "--hours", type=int, default=12, metavar="H", help="that a thief goes on; 12 by default"
+    )
+    lab.add_argument(
+        "--phases",
+        type=int,
+        default=515,
+        metavar="N",
+        help="moments of the theft that are tried; 515 by default",
+    )
+    lab.add_argument("--plot", metavar="FILE.svg", help="draw the main columns as well")
     lab.add_argument("--from-journal", metavar="FILE", help="what --leeway would do to it")
     lab.set_defaults(run=compared)
 
 
 def compared(options: argparse.Namespace) -> int:
-    """Run the command: 0, or 2 for usage.
-
-    Raises:
-        InvalidInput: a file that is no journal.
-    """
+    """Run the command: 0, or 2 for usage."""
     if options.from_journal is not None:
         if options.plot is not None:
             return _usage("--plot draws the table, not what --from-journal says.")
@@ -83,7 +99,7 @@ def table(measured: dict[str, Measures], settings: Settings) -> list[str]:
         "lost, retried 1 h later",
         f"{settings.tabs} at once, {settings.loss_rate * 100:g}% lost",
         "thief never noticed",
-        "else after",
+        "others noticed after",
         "writes",
     )
     rows = [_cells(name, measures) for name, measures in measured.items()]
@@ -102,23 +118,30 @@ def _cells(name: str, measures: Measures) -> tuple[str, ...]:
         str(measures.three),
         str(measures.lossy),
         "logged out" if measures.late_retry else "ok",
-        f"{measures.at_loss_rate:.2%}",
-        f"{measures.unnoticed.bad / measures.unnoticed.all:.1%}",
-        "-" if after is None else f"{after / 3_600_000:.1f} h",
+        percent(measures.at_loss_rate, 2),
+        percent(measures.unnoticed.bad / measures.unnoticed.all, 1),
+        "-" if after is None else _time(after),
         f"{measures.writes:.2g}",
     )
 
 
+def _time(after: float) -> str:
+    hours = after / 3_600_000
+    return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
+
+
 def _counterfactual(path: Path, leeway: float) -> int:
     try:
-        text = path.read_text(encoding="utf-8")
+        journal = Journal.from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         return _usage(f"{path} can't be read: {type(error).__name__}.")
-    found = under_leeway(Journal.from_json(text), ms(timedelta(seconds=leeway)))
+    except InvalidInput as error:
+        return _usage(f"{path}: {error}")
+    found = under_leeway(journal, ms(timedelta(seconds=leeway)))
     print(
-        f"Recorded: {found.sessions} sessions, {found.refreshes} refreshes, of which "
-        f"{found.replays} were replays and {found.forks} forks; {found.thefts} sessions were "
-        "revoked for theft."
+        f"Recorded: sessions refreshed: {found.sessions}; refreshes: {found.refreshes}, of which "
+        f"replays: {found.replays}, forks: {found.forks}; sessions revoked for theft: "
+        f"{found.thefts}."
     )
     print(
         f"Under a leeway of {leeway:g} s: {found.forks_more} of the replays would be forks, and "

@@ -50,14 +50,15 @@ class Settings:
             "access must be longer than nothing, and a day at most": (
                 timedelta() < self.access <= timedelta(days=1)
             ),
-            "tabs must be 1 to 4: more have too many schedules": 1 <= self.tabs <= 4,
+            "tabs must be 1 to 4 (more have too many schedules)": 1 <= self.tabs <= 4,
             "loss_rate must be 0 to 1": 0 <= self.loss_rate <= 1,
             "hours must be 1 to 1000": 1 <= self.hours <= 1000,
             "phases must be 1 to 100000": 1 <= self.phases <= 100_000,
         }
         for what, holds in checks.items():
             if not holds:
-                raise InvalidInput(f"{what}.")
+                field = what.partition(" ")[0]
+                raise InvalidInput(f"{what}, not {getattr(self, field)}.")
 
     def policy(self, rule: RotationRule) -> Policy:
         """A policy under a rule, whose sessions outlive what is measured."""
@@ -81,6 +82,18 @@ class Share:
 
     def __str__(self) -> str:
         return f"{self.bad}/{self.all}"
+
+
+def percent(share: float, digits: int) -> str:
+    """A share in per cent; what is not quite nothing, or not quite all, is never called so.
+
+    >>> percent(0, 2), percent(0.000001, 2), percent(0.5, 1), percent(0.999999, 2)
+    ('0.00%', '<0.01%', '50.0%', '>99.99%')
+    """
+    told, least = f"{share:.{digits}%}", 10.0**-digits
+    if 0 < share < 1 and told in (f"{0:.{digits}%}", f"{1:.{digits}%}"):
+        return f"<{least:.{digits}f}%" if share < 0.5 else f">{100 - least:.{digits}f}%"
+    return told
 
 
 @attrs.frozen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from .measures import Measures
+from .measures import Measures, percent
 
 _ROW, _TOP, _LEFT, _PANEL, _BAR = 26, 84, 264, 170, 120  # pixels
 _BAD, _GOOD, _INK = "#d1495b", "#2e8b57", "#6b7280"
@@ -45,7 +45,7 @@ def _row(y: int, name: str, measures: Measures) -> Iterator[str]:
     shares = (
         (three.bad / three.all, str(three)),
         (float(measures.late_retry), "logged out" if measures.late_retry else "stays"),
-        (unnoticed.bad / unnoticed.all, f"{unnoticed.bad / unnoticed.all:.1%}"),
+        (unnoticed.bad / unnoticed.all, percent(unnoticed.bad / unnoticed.all, 1)),
     )
     for panel, (share, words) in enumerate(shares):
         x = _LEFT + panel * _PANEL

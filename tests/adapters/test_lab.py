@@ -123,6 +123,8 @@ def test_the_command_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixt
     [
         (["--tabs", "9"], 2, "tabs must be 1 to 4"),
         (["--plot", "x.gif"], 2, "ends in .svg, not x.gif"),
+        (["--hours", "0"], 2, "hours must be 1 to 1000, not 0"),
+        (["--from-journal", __file__], 2, f"{__file__}: this is no journal"),
         (["--from-journal", "/nowhere"], 2, "/nowhere can't be read: FileNotFoundError"),
         (["--plot", "/nowhere/x.svg"], 2, "there is no folder /nowhere to draw in"),
         (["--from-journal", "x", "--plot", "x.svg"], 2, "--plot draws the table"),
@@ -295,7 +297,7 @@ def test_the_command_reads_a_recorded_journal(
     path.write_text(capsys.readouterr().out)
     assert main(["lab", "--from-journal", str(path), "--leeway", "2"]) == 0
     out = capsys.readouterr().out
-    assert "6 refreshes, of which 1 were replays and 2 forks" in out
+    assert "refreshes: 6, of which replays: 1, forks: 2" in out
     assert "Under a leeway of 2 s" in out
 
 
