@@ -29,6 +29,10 @@ SCENARIOS: dict[str, Scenario] = {
         merges_at_hand=({"theme": "dark"},),
     ),
     "waits": Scenario(tabs=2, access_expiries=2, short_waits=1, long_waits=1, losses=1),
+    # The first law has nothing to say here: a response that is late can't be told from a copy.
+    "late responses": Scenario(
+        tabs=2, access_expiries=2, long_waits=1, losses=1, duplicates=1, punctual=False
+    ),
     "thief": Scenario(tabs=1, access_expiries=4, thefts=1, stolen_refreshes=4),
     "quick thief": Scenario(
         tabs=1, access_expiries=2, short_waits=1, long_waits=1, thefts=1, stolen_refreshes=3

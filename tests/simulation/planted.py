@@ -30,6 +30,7 @@ from counterfoil.core import (
     signing_out,
     theft,
 )
+from counterfoil.core.rotation import successor
 from counterfoil.effects import (
     EMPTY,
     Announce,
@@ -231,11 +232,16 @@ def looks_at_no_mac(verdict: Any, record: SessionRecord, presented: RefreshToken
 
 
 def replay_writes(patch: pytest.MonkeyPatch) -> None:
-    """A replay makes a successor of its own and stores it."""
+    """A replay writes the record once more: the leeway begins anew, and may never end."""
     follow = refreshing.Refresh.follow
 
     def writes(refresh: Any, verdict: Any, record: Any) -> Any:
-        return follow(refresh, Verdict.FORK if verdict is Verdict.REPLAY else verdict, record)
+        if verdict is not Verdict.REPLAY:
+            return follow(refresh, verdict, record)
+        later = attrs.evolve(record, version=record.version + 1, rotated_at=refresh.now)
+        claims, secret = refresh.claims(later), successor(refresh.presented.secret, later.salt)
+        swap = Rotate(later, expected_version=record.version, claims=claims)
+        return swap.then(refreshing.AfterSwap(refresh, later, claims, secret, forked=False))
 
     patch.setattr(refreshing.Refresh, "follow", writes)
 

@@ -17,8 +17,13 @@ from counterfoil.adapters.simulation import (
     replay,
     sample,
     story,
+    walk,
 )
+from counterfoil.adapters.simulation.state import Finished
+from counterfoil.core import TokenTheftDetected
 from counterfoil.effects import Mismatch
+
+from .planted import rotation_loses_the_record
 
 Runs = dict[str, Future[subprocess.CompletedProcess[str]]]
 
@@ -85,6 +90,22 @@ def test_a_schedule_that_is_not_possible_says_what_is() -> None:
         replay(Sessions(Scenario()), ["tab 1 sends refresh 1"])
 
 
+def test_a_story_tells_what_a_thief_holds() -> None:
+    faulty = Scenario(tabs=1, thefts=1, stolen_refreshes=1, interpret=rotation_loses_the_record)
+    model = Sessions(faulty)
+    moves = (
+        "somebody copies the browser's jar",
+        "the thief sends refresh 1",
+        "the server goes on with refresh 1",
+        "the server goes on with refresh 1",
+    )
+    broken = replay(model, moves)
+    assert broken is not None
+    told = story(model, broken)
+    assert "copies the browser's jar\n     the thief holds r0\n" in told
+    assert "the thief sends refresh 1\n     it shows r0\n" in told
+
+
 def test_responses_that_may_be_late_can_log_a_client_out() -> None:
     # Why law 1 has a premise: a late response can't be told from a copy of its token.
     late = Scenario(tabs=2, access_expiries=2, punctual=False)
@@ -104,6 +125,9 @@ def test_responses_that_may_be_late_can_log_a_client_out() -> None:
         "the server goes on with refresh 2",
     )
     assert replay(model, moves) is None
+    *_, (_, last) = walk(model, moves)
+    (end,) = [one.done.state for one in last.happened if isinstance(one, Finished)]
+    assert isinstance(end, TokenTheftDetected)
     strict = Sessions(Scenario(tabs=2, access_expiries=2))
     with pytest.raises(Mismatch):
         replay(strict, moves)
