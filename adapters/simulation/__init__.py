@@ -20,15 +20,18 @@ from .laws import LAWS
 from .machine import Interpret, unsigned
 from .model import Sessions
 from .on_stores import Script, run_on, script
+from .revealing import REVEALING, Revealing
 from .scenario import Scenario, small_policy
 from .scenarios import SCENARIOS, deeper
 
 __all__ = [
     "LAWS",
+    "REVEALING",
     "SCENARIOS",
     "Counterexample",
     "Exploration",
     "Interpret",
+    "Revealing",
     "Scenario",
     "Script",
     "Sessions",

@@ -15,9 +15,20 @@ import pytest
 
 from counterfoil.adapters.memory import World
 from counterfoil.adapters.simulation import Scenario, small_policy, unsigned
+from counterfoil.adapters.simulation.revealing_worlds import (
+    ENDS,
+    GUARDED,
+    IDLE,
+    MERGES,
+    OTHERS,
+    REKEYS,
+    REVOKES,
+    SIGN_OUT,
+    TABS,
+    THIEF,
+    WAITS,
+)
 from counterfoil.core import (
-    AntiCsrf,
-    Lifetime,
     RefreshToken,
     SameSuccessor,
     Session,
@@ -50,26 +61,6 @@ from counterfoil.effects import (
     Stale,
     Theft,
 )
-
-TABS = Scenario(tabs=2, access_expiries=2, losses=1)
-WAITS = Scenario(tabs=2, access_expiries=1, short_waits=1, long_waits=1, losses=1)
-THIEF = Scenario(tabs=1, access_expiries=2, long_waits=1, thefts=1, stolen_refreshes=2)
-MERGES = Scenario(tabs=1, access_expiries=1, merges=({"plan": "pro"}, {"role": "admin"}), revokes=1)
-REVOKES = Scenario(tabs=2, access_expiries=1, revokes=1, revokes_all=1)
-REKEYS = Scenario(tabs=1, rekeys=1, revokes=1, merges=({"plan": "pro"},), crashes=1)
-
-OTHERS = Scenario(browsers=2, tabs=1, access_expiries=1, revokes=1, revokes_others=1)
-ENDS = Scenario(
-    policy=small_policy(lifetime=Lifetime(idle=timedelta(days=1), absolute=timedelta(days=1))),
-    tabs=1,
-    access_expiries=1,
-    idle_expiries=1,
-)
-GUARDED = Scenario(
-    policy=small_policy(anti_csrf=AntiCsrf.VIA_TOKEN), tabs=1, access_expiries=2, losses=1
-)
-SIGN_OUT = Scenario(tabs=2, access_expiries=1, losses=1, sign_outs=1, transfer="header")
-
 
 # --- the store ---------------------------------------------------------------------------------
 
@@ -481,7 +472,7 @@ CORE: dict[Callable[..., Any], tuple[Scenario, str]] = {
     theft_revokes_nothing: (THIEF, "3"),
     lost_race_is_the_end: (TABS, "7"),
     lost_race_is_ignored: (TABS, "2"),
-    expiry_is_not_looked_at: (Scenario(tabs=1, idle_expiries=1), "6"),
+    expiry_is_not_looked_at: (IDLE, "6"),
     theft_keeps_the_tokens: (THIEF, "7"),
     retry_is_refused: (TABS, "1"),
     entropy_is_hidden: (TABS, "8"),

@@ -5,13 +5,19 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import attrs
 import pytest
 
 from counterfoil.adapters import MemoryStore, SqliteStore
-from counterfoil.adapters.simulation import SCENARIOS, Scenario, Sessions, explore, schedule, walk
+from counterfoil.adapters.simulation import (
+    REVEALING,
+    SCENARIOS,
+    Revealing,
+    Scenario,
+    Sessions,
+    schedule,
+)
 from counterfoil.adapters.simulation.on_stores import Script, Turn, run_on, script
 from counterfoil.effects import (
     FrozenDict,
@@ -26,10 +32,7 @@ from counterfoil.effects import (
     TooLarge,
 )
 
-from .planted import CORE, RULE, STORE, planted
-
 Open = Callable[[], Callable[[], Store]]
-FAULTS = [*STORE, *RULE, *CORE]
 
 
 @pytest.fixture(params=["memory", "one connection pool", "a pool for each thread"])
@@ -56,29 +59,9 @@ def test_stores_answer_as_the_memory_world_does(name: str, databases: Open) -> N
         run_on(databases(), script(model, schedule(model, seed=seed)))
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_what_reveals_a_fault_runs_on_stores(
-    fault: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        scenario, _ = planted(fault, patch)
-        broken = explore(Sessions(scenario)).broken
-    assert broken is not None
-    sound: Scenario = {**STORE, **RULE, **CORE}[fault][0]
-    model = Sessions(sound)
-    with SqliteStore(tmp_path / "sessions.db") as store:
-        run_on(lambda: store, script(model, as_far_as_possible(model, broken.moves)))
-
-
-def as_far_as_possible(model: Sessions, moves: tuple[str, ...]) -> tuple[str, ...]:
-    """A fault may have made moves possible that are not, without it."""
-    followed: list[str] = []
-    try:
-        for _, transition in walk(model, moves):
-            followed.append(transition.move)
-    except Mismatch:
-        pass
-    return tuple(followed)
+@pytest.mark.parametrize("revealing", REVEALING, ids=lambda one: one.faults[0])
+def test_what_reveals_a_fault_runs_on_stores(revealing: Revealing, databases: Open) -> None:
+    run_on(databases(), script(Sessions(revealing.scenario), revealing.moves))
 
 
 # --- stores that are caught --------------------------------------------------------------------
@@ -120,23 +103,18 @@ class Forgetful(MemoryStore):
 
 
 @pytest.mark.parametrize(
-    ("broken", "scenario"),
+    ("broken", "fault"),
     [
-        (WithoutCompare, Scenario(tabs=2)),
-        (Replacing, Scenario(tabs=1, merges=({"a": 1}, {"b": 2}))),
-        (Forgetful, Scenario(tabs=1)),
+        (WithoutCompare, "swaps whatever is there"),
+        (Replacing, "merge replaces"),
+        (Forgetful, "lost race is ignored"),
     ],
 )
-def test_a_broken_store_is_caught(broken: type[MemoryStore], scenario: Scenario) -> None:
-    model = Sessions(scenario)
-    caught = 0
-    for seed in range(20):
-        store = broken()
-        try:
-            run_on(partial(same, store), script(model, schedule(model, seed=seed)))
-        except Mismatch:
-            caught += 1
-    assert caught > 0
+def test_a_broken_store_is_caught(broken: type[MemoryStore], fault: str) -> None:
+    (revealing,) = (one for one in REVEALING if fault in one.faults)
+    store = broken()
+    with pytest.raises(Mismatch):
+        run_on(partial(same, store), script(Sessions(revealing.scenario), revealing.moves))
 
 
 def same(store: Store) -> Store:

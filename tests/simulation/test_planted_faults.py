@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from counterfoil.adapters.simulation import Scenario, Sessions, explore, replay, story
+from counterfoil.adapters.simulation import (
+    LAWS,
+    REVEALING,
+    Scenario,
+    Sessions,
+    explore,
+    replay,
+    story,
+    walk,
+)
+from counterfoil.effects import Mismatch
 
 from .planted import CORE, RULE, STORE, planted
 
@@ -24,6 +34,28 @@ def test_a_planted_fault_is_found(
     again = replay(Sessions(scenario), broken.moves)
     assert again is not None
     assert (again.law, again.moves) == (broken.law, broken.moves)
+    sound: Scenario = {**STORE, **RULE, **CORE}[fault][0]
+    monkeypatch.undo()
+    shipped = [one for one in REVEALING if fault.__name__.replace("_", " ") in one.faults]
+    possible = as_far_as_possible(Sessions(sound), broken.moves)
+    assert [(one.scenario, one.moves) for one in shipped] == [(sound, possible)]
+
+
+def as_far_as_possible(model: Sessions, moves: tuple[str, ...]) -> tuple[str, ...]:
+    """A fault may have made moves possible that are not, without it."""
+    followed: list[str] = []
+    try:
+        for _, transition in walk(model, moves):
+            followed.append(transition.move)
+    except Mismatch:
+        pass
+    return tuple(followed)
+
+
+def test_what_reveals_the_faults_breaks_every_law() -> None:
+    broken = {law for _, law in [*STORE.values(), *RULE.values(), *CORE.values()]}
+    assert {law.partition(" ")[0] for law in LAWS} == broken
+    assert len(FAULTS) == sum(len(one.faults) for one in REVEALING)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
