@@ -72,7 +72,8 @@ class Scenario:
         interpret: what carries out the effects of the store family.
 
     Raises:
-        InvalidInput: what can't be: a negative number, no tab, a skew beyond the leeway.
+        InvalidInput: what can't be: a negative number, no tab, a skew beyond the leeway, stolen
+            refreshes without a theft.
     """
 
     policy: Policy = attrs.field(factory=small_policy)
@@ -113,3 +114,5 @@ class Scenario:
             )
         if self.thefts > 1:
             raise InvalidInput(f"thefts must be 0 or 1, not {self.thefts}: there is one thief.")
+        if self.stolen_refreshes and not self.thefts:
+            raise InvalidInput("stolen_refreshes need a thief: give thefts=1.")

@@ -15,6 +15,7 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     ({"losses": -1}, "losses must be an int of at least 0, not -1"),
     ({"crashes": True}, "crashes must be an int of at least 0, not bool"),
     ({"rekeys": 1.5}, "rekeys must be an int of at least 0, not float"),
+    ({"stolen_refreshes": 1}, "stolen_refreshes need a thief: give thefts=1"),
     ({"thefts": 2}, "thefts must be 0 or 1, not 2"),
     ({"transfer": "pigeon"}, "transfer must be 'cookie' or 'header', not 'pigeon'"),
     ({"clock_skew": timedelta(seconds=10)}, "clock_skew must be less than the policy's leeway"),
