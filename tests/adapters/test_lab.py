@@ -232,7 +232,7 @@ def until_theft(leeway: int, showings: list[Showing]) -> list[Showing]:
     """The showings until one is taken for a theft: no journal knows what else might have come."""
     for count in range(1, len(showings) + 1):
         *before, (pause, _, who) = showings[:count]
-        known = [*before, (pause, [], who)]
+        known: list[Showing] = [*before, (pause, [], who)]
         if lived(leeway, known)[1]["TheftDetected"]:
             return known
     return showings
