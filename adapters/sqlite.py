@@ -36,8 +36,9 @@ _COLUMNS = (*_FIELDS, "expires_at")  # which follows from others, for purging
 _NAMES = ", ".join(_COLUMNS)
 _MARKS = ", ".join("?" for _ in _COLUMNS)
 _SETS = ", ".join(f"{name} = ?" for name in _COLUMNS[1:])  # the handle, the first, stays
-_INSERT = f"INSERT INTO sessions ({_NAMES}) VALUES ({_MARKS})"  # noqa: S608  # see above
-_CREATE = f"{_INSERT} ON CONFLICT (handle) DO NOTHING"
+INSERT = f"INSERT INTO sessions ({_NAMES}) VALUES ({_MARKS})"  # noqa: S608  # see above
+"""The statement that inserts a `row_of` a record; for loading many of them at once, too."""
+_CREATE = f"{INSERT} ON CONFLICT (handle) DO NOTHING"
 _READ = f"SELECT {', '.join(_FIELDS)} FROM sessions"  # noqa: S608  # see above
 _LOAD = f"{_READ} WHERE handle = ?"
 _SWAP = f"UPDATE sessions SET {_SETS} WHERE handle = ? AND version = ?"  # noqa: S608  # see above
@@ -98,7 +99,7 @@ class SqliteStore:
 
     def create(self, record: SessionRecord) -> HandleTaken | None:
         """Insert a record."""
-        return None if self._file.write(_CREATE, _row(record)) else HandleTaken()
+        return None if self._file.write(_CREATE, row_of(record)) else HandleTaken()
 
     def load(self, handle: str) -> SessionRecord | Missing:
         """Read a record."""
@@ -107,7 +108,7 @@ class SqliteStore:
 
     def swap(self, record: SessionRecord, expected_version: int) -> Stale | None:
         """Replace a record by compare-and-swap."""
-        handle, *others = _row(record)
+        handle, *others = row_of(record)
         swapped = self._file.write(_SWAP, (*others, handle, expected_version))
         return None if swapped else Stale(self.load(handle))
 
@@ -167,7 +168,8 @@ class SqliteStore:
         return self._file.write(_SWAP_SECRET, (new, name, expected)) == 1
 
 
-def _row(record: SessionRecord) -> tuple[Any, ...]:
+def row_of(record: SessionRecord) -> tuple[Any, ...]:
+    """The values of a record's columns, in the order of `INSERT`."""
     *plain, payload, data = _values(record)
     return (*plain, to_json(payload), to_json(data), record.expires_at)
 
