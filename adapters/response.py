@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
+import attrs
+
 from ..core import set_cookie_line
-from ..core.transport import FRONT_HEADER
+from ..core.transport import FRONT_HEADER, private_response
 from ..effects import AppendHeader, RemoveHeader, ResponseEffect, SetCookie, SetHeader
 
 
@@ -22,11 +24,10 @@ class ResponseHeaders:
     [('Vary', 'Cookie')]
     """
 
+    __slots__ = ("_told",)
+
     def __init__(self) -> None:
-        self._single: dict[str, tuple[str, str]] = {}
-        self._cookies: dict[tuple[str, str, str | None], SetCookie] = {}
-        self._appended: set[str] = set()
-        self.removed: set[str] = set()
+        self._told: list[ResponseEffect] = []
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -34,60 +35,113 @@ class ResponseHeaders:
 
         `removed` has the lower-case names of headers that the response must not have.
         """
-        return [*self._single.values(), *self._cookie_lines()]
+        folded = self._folded()
+        single = [(folded.names[key], value.decode()) for key, value in folded.single.items()]
+        return [*single, *(("Set-Cookie", line) for line in folded.cookie_lines())]
+
+    @property
+    def removed(self) -> set[str]:
+        """The lower-case names of headers that the response must not have."""
+        return {name.decode() for name in self._folded().removed}
 
     @property
     def carries_tokens(self) -> bool:
         """Whether a client that misses these headers misses tokens, or that they are cleared."""
-        return bool(self._cookies) or FRONT_HEADER in self._single
+        folded = self._folded()
+        return bool(folded.cookies) or _key(FRONT_HEADER) in folded.single
 
     def onto(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """These headers on those that a response has already, as ASGI and WSGI servers take them.
 
         What is appended joins what is there, what is set takes its place.
         """
-        ours = {name: value for name, (_, value) in self._single.items()}
-        result: list[tuple[bytes, bytes]] = []
-        for pair in headers:
-            name = pair[0].decode("latin-1").lower()
-            if name in self._appended:
-                ours[name] = _joined(pair[1].decode("latin-1"), ours[name])
-            elif name not in ours and name not in self.removed:
-                result.append(pair)
-        result += [(name.encode(), value.encode()) for name, value in ours.items()]
-        if self._cookies:
-            result += [(b"set-cookie", line.encode()) for _, line in self._cookie_lines()]
-        return result
+        return self._folded().onto(headers) if self._told else list(headers)
 
     def perform(self, effect: ResponseEffect) -> None:
         """Take one response effect; a later one overrides an earlier one."""
+        self._told.append(effect)
+
+    def perform_all(self, effects: Iterable[ResponseEffect]) -> None:
+        """Take response effects, one after another."""
+        self._told.extend(effects)
+
+    def _folded(self) -> _Folded:
+        # Most responses say nothing but that a session was looked at.
+        told = tuple(self._told)
+        return _PRIVATE if told == private_response() else _fold(told)
+
+
+@attrs.frozen
+class _Folded:
+    """What effects come to, one after another."""
+
+    single: dict[bytes, bytes] = attrs.field(factory=dict[bytes, bytes])
+    names: dict[bytes, str] = attrs.field(factory=dict[bytes, str])
+    cookies: dict[tuple[str, str, str | None], SetCookie] = attrs.field(
+        factory=dict[tuple[str, str, str | None], SetCookie]
+    )
+    appended: set[bytes] = attrs.field(factory=set[bytes])
+    removed: set[bytes] = attrs.field(factory=set[bytes])
+
+    def cookie_lines(self) -> list[str]:
+        return [set_cookie_line(cookie) for cookie in self.cookies.values()]
+
+    def onto(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        ours = self.single.copy()
+        result: list[tuple[bytes, bytes]] = []
+        for pair in headers:
+            name = pair[0].lower()
+            if name in self.appended:
+                ours[name] = _joined(pair[1], ours[name])
+            elif name not in ours and name not in self.removed:
+                result.append(pair)
+        result += ours.items()
+        if self.cookies:
+            result += [(b"set-cookie", line.encode()) for line in self.cookie_lines()]
+        return result
+
+    def take(self, effect: ResponseEffect) -> None:
         match effect:
             case SetHeader(name, value):
-                self._single[name.lower()] = name, value
-                self.removed.discard(name.lower())
+                self._set(name, value.encode())
             case AppendHeader(name, value):
-                self._append(name, value)
+                key = _key(name)
+                self.appended.add(key)
+                present = self.single.get(key)
+                more = value.encode()
+                self._set(name, more if present is None else _joined(present, more))
             case SetCookie(name=name, path=path, domain=domain):
-                self._cookies[name, path, domain] = effect
+                self.cookies[name, path, domain] = effect
             case RemoveHeader(name):
-                self._single.pop(name.lower(), None)
-                self._appended.discard(name.lower())
-                self.removed.add(name.lower())
+                self.single.pop(_key(name), None)
+                self.appended.discard(_key(name))
+                self.removed.add(_key(name))
             case _:
                 assert_never(effect)
 
-    def _append(self, name: str, value: str) -> None:
-        lower = name.lower()
-        present = self._single.get(lower)
-        self._single[lower] = name, value if present is None else _joined(present[1], value)
-        self._appended.add(lower)
-
-    def _cookie_lines(self) -> list[tuple[str, str]]:
-        return [("Set-Cookie", set_cookie_line(cookie)) for cookie in self._cookies.values()]
+    def _set(self, name: str, value: bytes) -> None:
+        key = _key(name)
+        self.single[key] = value
+        self.names[key] = name
+        self.removed.discard(key)
 
 
-def _joined(present: str, more: str) -> str:
-    members = [member.strip() for member in present.split(",") if member.strip()]
+def _fold(effects: Iterable[ResponseEffect]) -> _Folded:
+    folded = _Folded()
+    for effect in effects:
+        folded.take(effect)
+    return folded
+
+
+def _key(name: str) -> bytes:
+    return name.lower().encode()
+
+
+def _joined(present: bytes, more: bytes) -> bytes:
+    members = [member.strip() for member in present.split(b",") if member.strip()]
     known = {member.lower() for member in members}
-    members += [one for one in more.split(", ") if one.lower() not in known]
-    return ", ".join(members)
+    members += [one for one in more.split(b", ") if one.lower() not in known]
+    return b", ".join(members)
+
+
+_PRIVATE = _fold(private_response())

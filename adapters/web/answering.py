@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from ...core import UNAVAILABLE, Answer, answer
 from ...effects import Rejection, SetHeader, StoreUnavailable, freeze_object, to_json
 from .exchange import Exchange, Message, Send
@@ -23,18 +25,18 @@ def answer_to(error: Rejection | StoreUnavailable, exchange: Exchange) -> Answer
 class Sender:
     """Sends a response, with what the exchange has for it."""
 
+    __slots__ = ("_exchange", "_send")
+
     def __init__(self, exchange: Exchange, send: Send) -> None:
-        self.has_started = False
         self._exchange = exchange
         self._send = send
 
-    async def __call__(self, message: Message) -> None:
+    def __call__(self, message: Message) -> Awaitable[None]:
         """Pass on one message of the application."""
         if message["type"] == "http.response.start":
-            self.has_started = True
-            headers = self._exchange.response.onto(message.get("headers", ()))
+            headers = self._exchange.begin(message.get("headers", ()))
             message = {**message, "headers": headers}
-        await self._send(message)
+        return self._send(message)  # as it is: each coroutine between costs its share
 
     async def answer(self, answer: Answer) -> None:
         """Send a response of the engine's own."""

@@ -49,7 +49,10 @@ class SessionMiddleware:
                 await self._serve(scope, receive, send)
             case "websocket":
                 exchange = open_exchange(self._sessions, scope)
-                await serve_websocket(self._app, exchange, self._recheck, scope, receive, send)
+                try:
+                    await serve_websocket(self._app, exchange, self._recheck, scope, receive, send)
+                finally:
+                    exchange.close()
             case _:
                 await self._app(scope, receive, send)
 
@@ -63,15 +66,17 @@ class SessionMiddleware:
             else:
                 await sender.answer(await _answer_route(route, exchange))
         except (Rejection, StoreUnavailable) as error:
-            if sender.has_started:
+            if exchange.has_begun:
                 raise
             await sender.answer(answer_to(error, exchange))
         except Exception:
             # What was done is done, and its tokens must reach the client whatever the outer layers
             # make of the error; they still get it, to log.
-            if not sender.has_started and exchange.response.carries_tokens:
+            if not exchange.has_begun and exchange.response.carries_tokens:
                 await sender.answer(FAILED)
             raise
+        finally:
+            exchange.close()
 
 
 async def _answer_route(route: Route, exchange: Exchange) -> Answer:

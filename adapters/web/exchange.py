@@ -32,13 +32,26 @@ class Exchange:
     `on_session` is called with each session that is got.
     """
 
+    __slots__ = (
+        "_held",
+        "_outer",
+        "_request",
+        "_scope",
+        "_sessions",
+        "has_begun",
+        "on_session",
+        "response",
+    )
+
     def __init__(self, sessions: Sessions, scope: Scope) -> None:
         self.response = ResponseHeaders()
+        self.has_begun = False
         self.on_session: Callable[[Session], object] | None = None
         self._held = sessions
         self._sessions: Sessions | None = None
         self._request: RequestFacts | None = None
         self._scope = scope
+        self._outer: Exchange | None = None
 
     @property
     def sessions(self) -> Sessions:
@@ -109,11 +122,27 @@ class Exchange:
         """As `core.sign_out`; answers whether the session was still there."""
         return await self.sessions.sign_out(self.request)
 
+    def begin(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Begin the response: the application's headers, with what was told of sessions."""
+        self.has_begun = True
+        return self.response.onto(headers)
+
+    def close(self) -> None:
+        """End the exchange: `exchange_of` finds the one around it again, or none.
+
+        A scope and an exchange that hold each other would be left to the garbage collector, whose
+        work on all that hangs on a request costs more than the rest of an exchange.
+        """
+        if self._outer is None:
+            self._scope.pop(_KEY, None)
+        else:
+            self._scope[_KEY] = self._outer
+
     def _recalled(self) -> Session | None:
-        session = self._held.recognised.recall(self._key(), self._held.operations.clock())
+        held = self._held
+        session = held.recognised.recall(self._key(), held.operations.clock())
         if session is not None:
-            for effect in private_response():
-                self.response.perform(effect)
+            self.response.perform_all(private_response())
         return session
 
     def _key(self) -> Key:
@@ -124,7 +153,9 @@ class Exchange:
 
 def open_exchange(sessions: Sessions, scope: Scope) -> Exchange:
     """Begin a request's exchange, which `exchange_of` finds from then on."""
-    exchange = scope[_KEY] = Exchange(sessions, scope)
+    exchange = Exchange(sessions, scope)
+    exchange._outer = scope.get(_KEY)
+    scope[_KEY] = exchange
     return exchange
 
 

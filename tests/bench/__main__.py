@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import secrets
 import sqlite3
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -42,21 +41,14 @@ from counterfoil import (
 from counterfoil.core import Session
 from counterfoil.effects import Establish, Load, Rotate
 
-ROUNDS = 151
+if not __package__:  # `python tests/bench` finds what is beside this file by the root
+    sys.path.append(str(Path(__file__).parents[2]))
+
+from tests.bench.rows import Row, row, table
+from tests.bench.web import serving
+
 POLICY = Policy("https://api.example.com", site_origin="https://example.com")
 PAYLOAD = {"plan": "pro", "roles": ["admin", "editor"], "locale": "de-CH"}
-
-
-@attrs.frozen
-class Row:
-    """One line of the table."""
-
-    what: str
-    ours: str
-    yardstick: str
-    ratio: float
-    bound: float
-    shown: str
 
 
 def silent(event: object, context: object) -> None:
@@ -66,43 +58,6 @@ def silent(event: object, context: object) -> None:
 def now() -> int:
     """Milliseconds since the Unix epoch."""
     return time.time_ns() // 1_000_000
-
-
-def paired(ours: Callable[[], object], theirs: Callable[[], object], n: int) -> tuple[float, ...]:
-    """The median microseconds of one call of each, and the median of the rounds' ratios."""
-    mine: list[float] = []
-    yardstick: list[float] = []
-    gc.collect()
-    for _ in range(ROUNDS):
-        mine.append(timed(ours, n))
-        yardstick.append(timed(theirs, n))
-    ratios = [a / b for a, b in zip(mine, yardstick, strict=True)]
-    return statistics.median(mine), statistics.median(yardstick), statistics.median(ratios)
-
-
-def timed(act: Callable[[], object], n: int) -> float:
-    """Microseconds of one call."""
-    start = time.perf_counter()
-    for _ in range(n):
-        act()
-    return (time.perf_counter() - start) / n * 1e6
-
-
-def row(
-    what: str,
-    ours: Callable[[], object],
-    name: str,
-    theirs: Callable[[], object],
-    *,
-    bound: float,
-    n: int = 30,
-) -> Row:
-    """Time a pair and put it in a row."""
-    mine, yardstick, ratio = paired(ours, theirs, n)
-    limit = f"1/{1 / bound:.0f}" if bound < 1 else f"{bound:.1f}"
-    found = f"1/{1 / ratio:.0f}" if ratio < 0.5 else f"{ratio:.2f}"
-    against = f"{name}, {yardstick:.1f} us"
-    return Row(what, f"{mine:.1f} us", against, ratio, bound, f"{found} ({limit})")
 
 
 def verifying() -> list[Row]:
@@ -245,20 +200,13 @@ def _resident() -> int:
     return pages * 4096
 
 
-def table(rows: list[Row]) -> str:
-    """The rows as a Markdown table."""
-    lines = ["| what | ours | against | ratio (at most) |", "|---|---|---|---|"]
-    lines += [f"| {r.what} | {r.ours} | {r.yardstick} | {r.shown} |" for r in rows]
-    return "\n".join(lines)
-
-
 def main() -> int:
     """Print the table; 1 if a bound doesn't hold."""
     if "--memory" in sys.argv:
         print(measure_memory())
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        rows = [*verifying(), refreshing(), refreshing_on_sqlite(Path(folder)), memory()]
+        rows = [*verifying(), refreshing(), refreshing_on_sqlite(Path(folder)), *serving(), memory()]
     print(table(rows))
     missed = [r.what for r in rows if r.ratio > r.bound]
     if missed:
