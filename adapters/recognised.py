@@ -13,6 +13,8 @@ from ..core import Policy, RequestFacts, Session
 from ..core.recognising import is_plain, lasting
 from .memo import Memo
 
+_LARGEST = 8192  # octets of headers; whoever sends more, cookies of others perhaps, isn't remembered
+
 Key: TypeAlias = tuple[str, tuple[tuple[bytes, bytes], ...]]
 """A request's method, and its headers that decisions are made by."""
 
@@ -20,7 +22,7 @@ Key: TypeAlias = tuple[str, tuple[tuple[bytes, bytes], ...]]
 class Recognised:
     """The sessions of requests seen before. Shared by all threads.
 
-    Bounded in number: the oldest is forgotten first.
+    Bounded in number and in size: the oldest is forgotten first.
     """
 
     def __init__(self, policy: Policy, memo: Memo, size: int) -> None:
@@ -39,7 +41,7 @@ class Recognised:
 
     def remember(self, key: Key, request: RequestFacts, session: Session) -> None:
         """Keep what `core.get_session_from_request` found without another question."""
-        if not is_plain(request, self._policy):
+        if not is_plain(request, self._policy) or _octets(key) > _LARGEST:
             return
         with self._lock:
             if self._keys is not self._memo.keys:
@@ -48,6 +50,10 @@ class Recognised:
                 del self._seen[next(iter(self._seen))]
             if len(self._seen) < self._size:
                 self._seen[key] = lasting(session), session
+
+
+def _octets(key: Key) -> int:
+    return sum(len(value) for _, value in key[1])
 
 
 _UNSEEN: tuple[range, None] = range(0), None

@@ -20,8 +20,11 @@ from .policy import Policy, Transfer
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
 
-WEBSOCKET = "WEBSOCKET"
-"""The method of request facts for a WebSocket's handshake: RFC 6455 has GET, RFC 8441 CONNECT."""
+WEBSOCKET = "WEBSOCKET HANDSHAKE"
+"""The method of request facts for a WebSocket's handshake: RFC 6455 has GET, RFC 8441 CONNECT.
+
+No HTTP request can have it, for a method has no space (RFC 9110, 9.1).
+"""
 
 # Of one name. A few may be left over from other domains and paths; each more is work for nothing.
 MOST_COOKIES = 5

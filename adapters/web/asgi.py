@@ -99,5 +99,6 @@ async def _answer_route(route: Route, exchange: Exchange) -> Answer:
 def public_path(scope: Scope) -> str:
     """The path as the client asked for it, behind a proxy that took a part of it off too."""
     path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    return path if path.startswith(root) else root + path
+    root: str = scope.get("root_path", "").rstrip("/")
+    has_root = path == root or path.startswith(f"{root}/")
+    return path if has_root else root + path

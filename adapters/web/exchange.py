@@ -101,7 +101,12 @@ class Exchange:
         claims: Iterable[SessionClaim] | None = None,
         check_anti_csrf: bool = True,
     ) -> Session:
-        """Log a user in, as `core.create_session_in_request`."""
+        """Log a user in, as `core.create_session_in_request`.
+
+        Raises:
+            InvalidInput: the response has begun, and its headers can't carry the tokens any more.
+        """
+        self._check_open()
         return await self.sessions.create_session_in_request(
             self.request,
             user_id,
@@ -115,12 +120,29 @@ class Exchange:
         )
 
     async def refresh_session(self) -> Session:
-        """As `core.refresh_session_in_request`."""
+        """As `core.refresh_session_in_request`.
+
+        Raises:
+            InvalidInput: the response has begun.
+        """
+        self._check_open()
         return await self.sessions.refresh_session_in_request(self.request)
 
     async def sign_out(self) -> bool:
-        """As `core.sign_out`; answers whether the session was still there."""
+        """As `core.sign_out`; answers whether the session was still there.
+
+        Raises:
+            InvalidInput: the response has begun.
+        """
+        self._check_open()
         return await self.sessions.sign_out(self.request)
+
+    def _check_open(self) -> None:
+        if self.has_begun:
+            raise InvalidInput(
+                "the response has begun, and what the client must be told of tokens travels in "
+                "its headers: log in, refresh and sign out before the first part is sent."
+            )
 
     def begin(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Begin the response: the application's headers, with what was told of sessions."""
@@ -146,8 +168,9 @@ class Exchange:
         return session
 
     def _key(self) -> Key:
-        # All that a decision is made by. ASGI has headers' names in lower case.
-        read = tuple([pair for pair in self._scope["headers"] if pair[0] in _READ])
+        # All that a decision is made by. ASGI has headers' names in lower case, but a middleware
+        # may have added one that isn't, and the core reads that too.
+        read = tuple([pair for pair in self._scope["headers"] if pair[0].lower() in _READ])
         return self._scope.get("method", WEBSOCKET), read
 
 
@@ -168,7 +191,7 @@ def exchange_of(scope: Mapping[str, Any]) -> Exchange:
     exchange = scope.get(_KEY)
     if exchange is None:
         raise InvalidInput(
-            "no SessionMiddleware has seen this request: add it to the application, "
+            "no SessionMiddleware has seen this request, or its response is over: add it to the application, "
             "as in app.add_middleware(SessionMiddleware, sessions=sessions)."
         )
     return cast("Exchange", exchange)

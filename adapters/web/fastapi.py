@@ -40,7 +40,8 @@ def add_sessions(
 ) -> None:
     """Give an application sessions: the middleware, the protocol's routes, the documentation.
 
-    Add CORS middleware after this, so that it stands outside. `recheck` is how long a WebSocket
+    Add CORS middleware after this, so that it stands outside. A FastAPI application that is mounted
+    answers its errors itself: add the same sessions to it too. `recheck` is how long a WebSocket
     may stay open once its session was revoked.
     """
     app.add_middleware(SessionMiddleware, sessions=sessions, recheck=recheck)

@@ -38,10 +38,13 @@ async def serve_websocket(
     """Run the application on a socket, until it is done or the session is over."""
     socket = _Socket(exchange, scope, receive, send)
     failure: Exception | None = None
+    watched: set[str] = set()  # an application may ask for its session with each message
     async with create_task_group() as group:
 
         def watch(session: Session) -> None:
-            group.start_soon(socket.end_with, session.handle, recheck)
+            if session.handle not in watched:
+                watched.add(session.handle)
+                group.start_soon(socket.end_with, session.handle, recheck)
 
         exchange.on_session = watch
         try:
@@ -64,7 +67,7 @@ class _Socket:
         self._receive = receive
         self._send = send
         self._receiving = CancelScope()
-        self._accepted = self._closed = False
+        self._closed = False
 
     async def receive(self) -> Message:
         """What the client sent, or that the socket is closed."""
@@ -78,9 +81,8 @@ class _Socket:
         if self._closed:
             raise OSError("the socket is closed: its session is over")  # as ASGI servers have it
         match message["type"]:
-            case "websocket.accept":
-                self._accepted = True
-                headers = self._exchange.response.onto(message.get("headers", ()))
+            case "websocket.accept" | "websocket.http.response.start":
+                headers = self._exchange.begin(message.get("headers", ()))
                 message = {**message, "headers": headers}
             case "websocket.close" | "websocket.http.response.body":
                 self._closed = not message.get("more_body", False)
@@ -96,7 +98,7 @@ class _Socket:
 
     async def refuse(self, failure: Refusal) -> None:
         """Turn the client away, as the protocol says; once it was let in, with a close code."""
-        if self._accepted or not self._can_answer:
+        if self._exchange.has_begun or not self._can_answer:
             await self._close(_code(failure))
             return
         answer = answer_to(failure, self._exchange)

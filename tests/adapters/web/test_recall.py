@@ -172,3 +172,24 @@ def test_the_oldest_is_forgotten_first(size: int) -> None:
         ended(Exchange(sessions, scope).get_session())
     known = [sessions.recognised.recall(key, clock.now) is not None for key in keys]
     assert known == [False] * (5 - size) + [True] * size
+
+
+@pytest.mark.parametrize("name", [b"Authorization", b"Cookie"])
+def test_a_header_that_is_not_in_lower_case_belongs_to_its_request_alone(name: bytes) -> None:
+    sessions = sessions_of(POLICY, Clock())
+    token = logged_in(sessions)
+    value = f"Bearer {token}" if name == b"Authorization" else f"sAccessToken={token}"
+    scope = {"type": "http", "method": "GET", "headers": [(name, value.encode())]}
+    for _ in range(2):
+        assert isinstance(ended(Exchange(sessions, scope).get_session()), Session)
+    nobody = {"type": "http", "method": "GET", "headers": []}
+    assert isinstance(ended(Exchange(sessions, nobody).get_session()), Rejection)
+
+
+def test_what_is_large_is_not_remembered() -> None:
+    sessions = sessions_of(POLICY, Clock())
+    cookie = f"sAccessToken={logged_in(sessions)}; other={'x' * 8192}".encode()
+    headers = [(b"cookie", cookie)]
+    exchange = Exchange(sessions, {"type": "http", "method": "GET", "headers": headers})
+    assert isinstance(ended(exchange.get_session()), Session)
+    assert sessions.recognised.recall(("GET", tuple(headers)), START) is None

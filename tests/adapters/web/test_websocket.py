@@ -20,9 +20,11 @@ from counterfoil import (
     Session,
     Sessions,
     StoreUnavailable,
+    Unauthorised,
 )
 from counterfoil.adapters.web.asgi import SessionMiddleware
 from counterfoil.adapters.web.exchange import Exchange, exchange_of
+from counterfoil.effects import Reason
 
 from .conftest import ORIGIN, START
 
@@ -349,3 +351,38 @@ def test_what_is_told_travels_with_the_accepting(sessions: Sessions) -> None:
     names = [name for name, _ in socket.sent[0][1]["headers"]]
     assert b"st-access-token" in names
     assert b"front-token" in names
+
+
+def test_one_that_asks_again_and_again_is_watched_once(sessions: Sessions, store: Store) -> None:
+    looks: list[str] = []
+    load = store.load
+
+    def counted(handle: str) -> Any:
+        looks.append(handle)
+        return load(handle)
+
+    async def chat(scope: Any, receive: Any, send: Any) -> None:
+        for _ in range(50):
+            await exchange_of(scope).get_session()
+        await send({"type": "websocket.accept"})
+        await receive()
+
+    store.load = counted  # type: ignore[method-assign]  # to count
+    socket = Socket(chat, sessions, {}, **bearer(token_of(sessions)))
+    socket.run()
+    assert socket.story == [(0, "accept"), (100, "close 4401")]
+    assert len(looks) < 10
+
+
+def test_a_refusal_of_the_applications_own_carries_what_was_told(sessions: Sessions) -> None:
+    async def chat(scope: Any, receive: Any, send: Any) -> None:
+        await exchange_of(scope).get_session()
+        await send({"type": "websocket.http.response.start", "status": 418, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b""})
+        raise Unauthorised(Reason.NO_TOKEN)
+
+    socket = Socket(chat, sessions, {}, **bearer(token_of(sessions)))
+    socket.scope["extensions"] = {"websocket.http.response": {}}
+    socket.run()
+    start, _ = (message for _, message in socket.sent)
+    assert (b"cache-control", b"no-store") in start["headers"]
