@@ -13,7 +13,7 @@ from ..core import Policy, RequestFacts, Session
 from ..core.recognising import is_plain, lasting
 from .memo import Memo
 
-_LARGEST = 8192  # octets of headers; whoever sends more, cookies of others perhaps, isn't remembered
+_LARGEST = 8192  # octets of headers: what one client makes us keep is bounded in size too
 
 Key: TypeAlias = tuple[str, tuple[tuple[bytes, bytes], ...]]
 """A request's method, and its headers that decisions are made by."""

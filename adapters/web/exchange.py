@@ -43,7 +43,7 @@ class Exchange:
         "response",
     )
 
-    def __init__(self, sessions: Sessions, scope: Scope) -> None:
+    def __init__(self, sessions: Sessions, scope: Scope, outer: Exchange | None = None) -> None:
         self.response = ResponseHeaders()
         self.has_begun = False
         self.on_session: Callable[[Session], object] | None = None
@@ -51,7 +51,7 @@ class Exchange:
         self._sessions: Sessions | None = None
         self._request: RequestFacts | None = None
         self._scope = scope
-        self._outer: Exchange | None = None
+        self._outer = outer
 
     @property
     def sessions(self) -> Sessions:
@@ -176,9 +176,7 @@ class Exchange:
 
 def open_exchange(sessions: Sessions, scope: Scope) -> Exchange:
     """Begin a request's exchange, which `exchange_of` finds from then on."""
-    exchange = Exchange(sessions, scope)
-    exchange._outer = scope.get(_KEY)
-    scope[_KEY] = exchange
+    exchange = scope[_KEY] = Exchange(sessions, scope, scope.get(_KEY))
     return exchange
 
 
@@ -191,7 +189,7 @@ def exchange_of(scope: Mapping[str, Any]) -> Exchange:
     exchange = scope.get(_KEY)
     if exchange is None:
         raise InvalidInput(
-            "no SessionMiddleware has seen this request, or its response is over: add it to the application, "
-            "as in app.add_middleware(SessionMiddleware, sessions=sessions)."
+            "no SessionMiddleware has seen this request, or its response is over: add it to the "
+            "application, as in app.add_middleware(SessionMiddleware, sessions=sessions)."
         )
     return cast("Exchange", exchange)

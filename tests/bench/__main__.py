@@ -206,7 +206,13 @@ def main() -> int:
         print(measure_memory())
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        rows = [*verifying(), refreshing(), refreshing_on_sqlite(Path(folder)), *serving(), memory()]
+        rows = [
+            *verifying(),
+            refreshing(),
+            refreshing_on_sqlite(Path(folder)),
+            *serving(),
+            memory(),
+        ]
     print(table(rows))
     missed = [r.what for r in rows if r.ratio > r.bound]
     if missed:

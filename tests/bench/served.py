@@ -1,8 +1,9 @@
-"""What `web.py` measures: one route three times, served by one uvicorn worker.
+"""What `web.py` measures: one route in five ways, served by one uvicorn worker.
 
-Run as a program with a port: `/bare` asks for no session, `/ours` has `SessionDep`, `/decoded` a
-dependency that decodes the token with PyJWT. All three are in one process, and each is an
-application of its own, so that none pays for another.
+Run as a program with a port, a parser and a loop. `/bare` asks for no session, `/nothing` has a
+dependency that does nothing, `/ours` has `SessionDep`, `/asked` asks its exchange in the handler,
+and `/decoded` has a dependency that decodes the token with PyJWT. Each is an application of its
+own, in one process; the last has no sessions.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import jwt
 import uvicorn
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from counterfoil import MemoryStore, Policy, Session, Sessions
+from counterfoil.adapters.web.exchange import exchange_of
 from counterfoil.adapters.web.fastapi import SessionDep, add_sessions
 
 POLICY = Policy("https://api.example.com")
@@ -54,28 +57,55 @@ class Decoded:
             raise HTTPException(401) from None
 
 
+async def nothing() -> None:
+    """A dependency that does nothing: what FastAPI takes for any."""
+
+
+NothingDep = Annotated[None, Depends(nothing)]
+
+
 def applications(sessions: Sessions) -> dict[str, Any]:
     """The applications by the path of their one route; and what tells of the process."""
-    without, bare, ours, decoded = FastAPI(), FastAPI(), FastAPI(), FastAPI()
-    add_sessions(bare, sessions)
-    add_sessions(ours, sessions)
+    routes: dict[str, Callable[..., Any]] = {
+        "/bare": bare,
+        "/nothing": after_nothing,
+        "/ours": ours,
+        "/asked": asked,
+    }
+    by_path: dict[str, Any] = {"/used": used}
+    for path, route in routes.items():
+        by_path[path] = app = FastAPI()
+        add_sessions(app, sessions)
+        app.get(path)(route)
     decode = Depends(Decoded(load_der_public_key(sessions.keys.keys[0].der)))
+    by_path["/decoded"] = plain = FastAPI()
 
-    @without.get("/without")
-    @bare.get("/bare")
-    async def user() -> dict[str, str]:
-        return {"user": "user-1"}
-
-    @ours.get("/ours")
-    async def user_of_session(session: SessionDep) -> dict[str, str]:
-        return {"user": session.user_id}
-
-    @decoded.get("/decoded")
-    async def user_of_claims(claims: dict[str, Any] = decode) -> dict[str, str]:
+    @plain.get("/decoded")
+    async def decoded(claims: dict[str, Any] = decode) -> dict[str, str]:
         return {"user": claims["sub"]}
 
-    paths = {"/without": without, "/bare": bare, "/ours": ours, "/decoded": decoded}
-    return {**paths, "/used": used}
+    return by_path
+
+
+async def bare() -> dict[str, str]:
+    """Ask for no session."""
+    return {"user": "user-1"}
+
+
+async def after_nothing(_: NothingDep) -> dict[str, str]:
+    """Have a dependency that does nothing."""
+    return {"user": "user-1"}
+
+
+async def ours(session: SessionDep) -> dict[str, str]:
+    """Have the session as a dependency."""
+    return {"user": session.user_id}
+
+
+async def asked(request: Request) -> dict[str, str]:
+    """Ask the exchange for the session."""
+    session = await exchange_of(request.scope).get_session()
+    return {"user": session.user_id}
 
 
 async def used(scope: Any, receive: Any, send: Any) -> None:

@@ -11,7 +11,6 @@ Time passes with the answers, a little with each: a machine that is busy delays 
 from __future__ import annotations
 
 import asyncio
-import json
 import mmap
 import random
 import sys
@@ -253,9 +252,7 @@ async def live_together(
     clock.tick = A_ROUND // (people * tabs * 2)
     world = World(ports, clock, seed)
     modes = ("cookie", "header")
-    browsers = [
-        Browser(world, f"user-{i}", modes[i % 2], locks=i % 4 < 2) for i in range(people)
-    ]
+    browsers = [Browser(world, f"user-{i}", modes[i % 2], locks=i % 4 < 2) for i in range(people)]
     out: list[str] = []
 
     async def live(browser: Browser) -> None:
@@ -273,11 +270,9 @@ async def live_together(
     return browsers, out, world.seen
 
 
-def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for error in group.exceptions:
-        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return found
+def _leaves(error: BaseException) -> list[BaseException]:
+    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    return [leaf for one in inner for leaf in _leaves(one)] if inner else [error]
 
 
 def _said(error: BaseException) -> str:

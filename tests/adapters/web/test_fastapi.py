@@ -278,3 +278,22 @@ def test_without_fastapi_the_error_says_what_to_install() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'counterfoil[fastapi]'" in told.stdout
+
+
+@pytest.mark.parametrize(("added", "status"), [(True, 401), (False, 500)])
+def test_a_mounted_application_refuses_by_itself(
+    app: FastAPI, sessions: Sessions, added: bool, status: int
+) -> None:
+    within = FastAPI()
+    if added:
+        add_sessions(within, sessions)
+
+    @within.get("/me")
+    async def me(session: SessionDep) -> str:
+        return session.user_id
+
+    app.mount("/within", within)
+    with TestClient(app, base_url=ORIGIN, raise_server_exceptions=False) as client:
+        assert client.get("/within/me").status_code == status
+        client.post("/login", headers={"st-auth-mode": "cookie"})
+        assert client.get("/within/me").json() == "ada"

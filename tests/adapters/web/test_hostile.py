@@ -15,7 +15,7 @@ from counterfoil.effects import InvalidInput
 
 from .conftest import Browser, call
 
-OK = {"type": "http.response.start", "status": 200, "headers": []}
+OK: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": []}
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -59,7 +59,11 @@ def test_a_second_header_vouches_for_nothing(browser: Browser) -> None:
     cookie = (b"cookie", f"sAccessToken={browser.jar['sAccessToken', '/']}".encode())
     site = b"sec-fetch-site"
     assert status(browser, asked("POST", cookie, (site, b"same-origin"))) == 200
-    for said in ([b"cross-site", b"same-origin"], [b"same-origin", b"cross-site"], [b"Same-Origin"]):
+    for said in (
+        [b"cross-site", b"same-origin"],
+        [b"same-origin", b"cross-site"],
+        [b"Same-Origin"],
+    ):
         assert status(browser, asked("POST", cookie, *((site, value) for value in said))) == 401
 
 
@@ -158,7 +162,10 @@ def test_a_second_middleware_within_gives_the_exchange_back(sessions: Sessions) 
     in_it, before, after = found
     assert before is after is not in_it
     answer = browser("GET", "/me")
-    assert (answer.get("cache-control"), answer.get("vary")) == ("no-store", "Cookie, Authorization")
+    assert (answer.get("cache-control"), answer.get("vary")) == (
+        "no-store",
+        "Cookie, Authorization",
+    )
     assert isinstance(before.request, RequestFacts)
 
 

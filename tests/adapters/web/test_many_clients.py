@@ -6,7 +6,7 @@ import asyncio
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,7 @@ PEOPLE, TABS, ROUNDS = 200, 2, 4
 
 
 @contextmanager
-def servers(count: int, folder: Path, rule: str) -> Iterator[tuple[list[int], Clock]]:
+def servers(count: int, folder: Path, rule: str) -> Generator[tuple[list[int], Clock]]:
     """Server processes, their ports, and the clock that they go by."""
     clock = Clock(folder / "clock")
     sockets = [socket.create_server(("127.0.0.1", 0), backlog=1024) for _ in range(count)]

@@ -182,7 +182,7 @@ def test_a_header_that_is_not_in_lower_case_belongs_to_its_request_alone(name: b
     scope = {"type": "http", "method": "GET", "headers": [(name, value.encode())]}
     for _ in range(2):
         assert isinstance(ended(Exchange(sessions, scope).get_session()), Session)
-    nobody = {"type": "http", "method": "GET", "headers": []}
+    nobody: Any = {"type": "http", "method": "GET", "headers": []}
     assert isinstance(ended(Exchange(sessions, nobody).get_session()), Rejection)
 
 
