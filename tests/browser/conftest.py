@@ -1,0 +1,120 @@
+"""A real browser, and the real things that it meets: the demo's server and npm's packages.
+
+Where one of them isn't installed its tests are skipped, with a reason that says how to install it.
+The browser lives as long as the tests of this folder: while Playwright's synchronous API is in
+use, no event loop can be run beside it in the same thread.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+NODE_MODULES = Path(__file__).parent / "node_modules"
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",  # root, as in CI, has none
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="needs Playwright: pip install -e '.[all]'"
+    )
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with (
+        playwright.sync_playwright() as driver,
+        driver.chromium.launch(executable_path=program, args=FLAGS) as browser,
+    ):
+        yield browser
+
+
+@pytest.fixture
+def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens a page in a context (a cookie jar) of its own; takes the context's options.
+
+    A second tab in the same jar is `page.context.new_page()`.
+    """
+    with ExitStack() as contexts:
+
+        def open_page(**options: Any) -> Page:
+            context = contexts.enter_context(chromium.new_context(**options))
+            context.set_default_timeout(20_000)  # ms; a busy machine is no failure
+            return context.new_page()
+
+        yield open_page
+
+
+@pytest.fixture(scope="session")
+def npm_package() -> Callable[[str], Path]:
+    """Finds the folder of a package that `package.json` names."""
+
+    def find(name: str) -> Path:
+        folder = NODE_MODULES / name
+        if not folder.exists():
+            pytest.skip(f"needs {name}: npm ci --prefix tests/browser")
+        return folder
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def sdk(npm_package: Callable[[str], Path]) -> Path:
+    """The official frontend SDK, as one script that defines `supertokens`."""
+    npm_package("supertokens-website")
+    return npm_package(".bundle") / "supertokens-website.js"
+
+
+@pytest.fixture
+def serve_demo() -> Iterator[Callable[..., str]]:
+    """Starts `counterfoil demo` with these environment variables; answers its origin."""
+    with ExitStack() as demos:
+
+        def serve(**environment: object) -> str:
+            port = free_port()
+            told = {name: str(value) for name, value in environment.items()}
+            demo = demos.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-m", "counterfoil", "demo"],
+                    env={**os.environ, "PORT": str(port), **told},
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            demos.callback(demo.terminate)
+            assert demo.stdout is not None
+            ready = demo.stdout.readline()  # said once it listens
+            assert f"http://localhost:{port}" in ready, "the demo ended; its errors are above"
+            return f"http://localhost:{port}"
+
+        yield serve
+
+
+def free_port() -> int:
+    """A port of this machine on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
