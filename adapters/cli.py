@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..effects import CounterfoilError
 from .demo.cli import add_demo
+from .doctor.cli import add_doctor
 from .held import milliseconds
 from .lab.cli import add_lab
 from .simulation.cli import add_simulate
@@ -62,9 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     tour.add_argument("--no-color", action="store_true", help="no colour on a terminal either")
     tour.set_defaults(run=_tour)
     add_demo(commands)
+    add_doctor(commands)
     add_simulate(commands)
     add_lab(commands)
-
     return parser
 
 

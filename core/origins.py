@@ -33,6 +33,16 @@ class Origin:
         """Whether it is localhost or an IP address, where browsers relax the cookie rules."""
         return self.host == "localhost" or self.host.endswith(".localhost") or _is_ip(self.host)
 
+    @property
+    def is_trustworthy(self) -> bool:
+        """Whether browsers trust its pages as they do https (W3C Secure Contexts, 3.1).
+
+        >>> [parse_origin(f"http://{host}").is_trustworthy for host in ("localhost", "10.0.0.1")]
+        [True, False]
+        """
+        own = self.host == "localhost" or self.host.endswith(".localhost")
+        return self.scheme == "https" or own or _is_loopback(self.host)
+
     def same_site(self, other: Origin) -> bool:
         """Whether browsers take the two for one site: same scheme and registrable domain.
 
@@ -98,6 +108,10 @@ def _is_ip(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_loopback(host: str) -> bool:
+    return _is_ip(host) and ip_address(host.strip("[]")).is_loopback
 
 
 @cache

@@ -132,7 +132,7 @@ def set_cookie_line(cookie: SetCookie) -> str:
     >>> line.partition("; Expires=")[0]
     'a=b%20c; Path=/'
     """
-    parts = [f"{cookie.name}={quote(cookie.value, safe='')}", f"Path={cookie.path}"]
+    parts = [f"{cookie.name}={sent_value(cookie)}", f"Path={cookie.path}"]
     if cookie.domain is not None:
         parts.append(f"Domain={cookie.domain}")
     parts.append(f"Expires={formatdate(cookie.expires / 1000, usegmt=True)}")
@@ -143,6 +143,11 @@ def set_cookie_line(cookie: SetCookie) -> str:
         parts.append("Secure")
     parts.append(f"SameSite={cookie.same_site.capitalize()}")
     return "; ".join(parts)
+
+
+def sent_value(cookie: SetCookie) -> str:
+    """A cookie's value as it is sent: percent-encoded."""
+    return quote(cookie.value, safe="")
 
 
 def _exposed(name: str, value: str) -> Effects:

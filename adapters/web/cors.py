@@ -30,6 +30,6 @@ def cors(policy: Policy) -> Cors:
         "allow_origins": [str(policy.site_origin)],
         "allow_credentials": True,
         "allow_methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-        "allow_headers": list(ALLOWED_REQUEST_HEADERS),
+        "allow_headers": [*ALLOWED_REQUEST_HEADERS, "content-type"],
         "expose_headers": list(EXPOSED_RESPONSE_HEADERS),
     }

@@ -1,0 +1,1 @@
+"""`counterfoil doctor`: what a policy sends, and what browsers make of it."""
