@@ -80,7 +80,8 @@ def matches(path: str, cookie_path: str) -> bool:
     >>> matches("/auth/session/refresh", "/auth"), matches("/authors", "/auth")
     (True, False)
     """
-    return path == cookie_path or path.startswith(cookie_path.rstrip("/") + "/")
+    folder = cookie_path if cookie_path.endswith("/") else f"{cookie_path}/"
+    return path == cookie_path or path.startswith(folder)
 
 
 def _crosses(cookie: SetCookie, way: Way) -> bool:
