@@ -8,7 +8,7 @@ from ...core import ALLOWED_REQUEST_HEADERS, EXPOSED_RESPONSE_HEADERS, Policy
 
 
 class Cors(TypedDict):
-    """The arguments of Starlette's and FastAPI's `CORSMiddleware`; Litestar has the same names."""
+    """The arguments of Starlette's and FastAPI's `CORSMiddleware`."""
 
     allow_origins: list[str]
     allow_credentials: bool
@@ -21,7 +21,9 @@ def cors(policy: Policy) -> Cors:
     """What lets the site's pages call the API with sessions.
 
     Add the CORS middleware after `SessionMiddleware`, so that it stands outside of it and its
-    headers are on every answer: `app.add_middleware(CORSMiddleware, **cors(policy))`.
+    headers are on every answer: `app.add_middleware(CORSMiddleware, **cors(policy))`. What Litestar
+    (`CORSConfig`, of the same names) and quart-cors do stands inside, where the protocol's routes
+    don't pass: wrap those in Starlette's middleware, `CORSMiddleware(app, **cors(policy))`.
 
     >>> cors(Policy("https://api.example.com", site_origin="https://example.com"))["allow_origins"]
     ['https://example.com']

@@ -56,6 +56,10 @@ async def handle(path: str, exchange: Exchange) -> None:
             raise AssertionError(f"nothing is at {path}")
 
 
+def quiet(event: object, context: object) -> None:
+    """Hears nothing."""
+
+
 class Line:
     """A server, and all that was said on the line to it."""
 
@@ -72,7 +76,7 @@ class Line:
             LocalKeys.from_pem(pem, clock=self.clock),
             clock=self.clock,
             entropy=lambda size: next(draws).to_bytes(size),
-            listener=lambda *_: None,
+            listener=quiet,
         )
         self._app = SessionMiddleware(self._application, sessions)
 

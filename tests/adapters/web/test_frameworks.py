@@ -1,0 +1,175 @@
+"""The middleware around other ASGI frameworks: Starlette, Litestar and Quart, as the README has it.
+
+Starlette lets an exception that it doesn't know through to its middleware. Litestar and Quart make
+a 500 of it, so an application hands theirs to `answer_to`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import litestar
+import pytest
+import quart
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from counterfoil import BooleanClaim, Rejection, Session, Sessions, StoreUnavailable
+from counterfoil.adapters.web.answering import answer_to
+from counterfoil.adapters.web.asgi import SessionMiddleware
+from counterfoil.adapters.web.cors import cors
+from counterfoil.adapters.web.exchange import ASGIApp, Exchange, exchange_of
+from counterfoil.effects import to_json
+
+from .conftest import ORIGIN, Away, Clock
+
+SITE = "https://app.example.com"
+PRO = BooleanClaim("pro", fetchable=False)
+
+
+async def find(exchange: Exchange, path: str) -> Session:
+    """What the application does, whatever it is made of."""
+    match path:
+        case "/login":
+            return await exchange.create_session("ada")
+        case "/pro":
+            return await exchange.get_session(validators=[PRO.is_true()])
+        case _:
+            return await exchange.get_session(check_database=True)
+
+
+def starlette_app(sessions: Sessions) -> ASGIApp:
+    """Starlette's application."""
+
+    async def serve(request: Request) -> PlainTextResponse:
+        session = await find(exchange_of(request.scope), request.url.path)
+        return PlainTextResponse(session.user_id)
+
+    app = Starlette(routes=[Route("/{path}", serve, methods=["GET", "POST"])])
+    app.add_middleware(SessionMiddleware, sessions=sessions)
+    app.add_middleware(CORSMiddleware, **cors(sessions.policy))
+    return app
+
+
+def litestar_app(sessions: Sessions) -> ASGIApp:
+    """Litestar's: the middleware stands around all of it, to have the protocol's routes."""
+
+    @litestar.route("/{path:str}", http_method=["GET", "POST"], status_code=200)
+    async def serve(request: litestar.Request[Any, Any, Any]) -> str:
+        return (await find(exchange_of(request.scope), request.url.path)).user_id
+
+    def refused(request: litestar.Request[Any, Any, Any], error: Any) -> litestar.Response[bytes]:
+        answer = answer_to(error, exchange_of(request.scope))
+        body = to_json(answer.body).encode()
+        return litestar.Response(body, status_code=answer.status, media_type="application/json")
+
+    app: Any = litestar.Litestar(  # whose ASGI types are closer than ours
+        [serve],
+        exception_handlers={Rejection: refused, StoreUnavailable: refused},
+        openapi_config=None,
+    )
+    return CORSMiddleware(SessionMiddleware(app, sessions), **cors(sessions.policy))
+
+
+def quart_app(sessions: Sessions) -> ASGIApp:
+    """Quart's: the same, by `asgi_app`."""
+    app = quart.Quart(__name__)
+
+    @app.route("/<path:path>", methods=["GET", "POST"])
+    async def serve(path: str) -> str:
+        return (await find(exchange_of(quart.request.scope), f"/{path}")).user_id
+
+    @app.errorhandler(Rejection)
+    @app.errorhandler(StoreUnavailable)
+    async def refused(error: Any) -> quart.Response:
+        answer = answer_to(error, exchange_of(quart.request.scope))
+        return quart.Response(to_json(answer.body), answer.status, mimetype="application/json")
+
+    served: Any = app  # whose ASGI types are closer than ours
+    served.asgi_app = SessionMiddleware(served.asgi_app, sessions)
+    return CORSMiddleware(served, **cors(sessions.policy))
+
+
+@pytest.fixture(
+    params=[starlette_app, litestar_app, quart_app], ids=["starlette", "litestar", "quart"]
+)
+def client(request: pytest.FixtureRequest, make_sessions: Callable[..., Sessions]) -> Any:
+    app = request.param(make_sessions(site_origin=SITE))
+    headers = {"origin": SITE, "sec-fetch-site": "same-site"}
+    with TestClient(app, base_url=ORIGIN, headers=headers) as client:
+        yield client
+
+
+def test_a_life(client: TestClient, clock: Clock) -> None:
+    refused = client.get("/me")
+    assert (refused.status_code, refused.json()) == (401, {"message": "unauthorised"})
+    login = client.post("/login", headers={"st-auth-mode": "cookie"})
+    assert (login.status_code, login.text) == (200, "ada")
+    assert login.headers["cache-control"] == "no-store"
+    assert client.get("/me").text == client.post("/me").text == "ada"
+    lacking = client.get("/pro")
+    assert lacking.status_code == 403
+    assert [failure["id"] for failure in lacking.json()["claimValidationErrors"]] == ["pro"]
+    clock.now += 16 * 60_000
+    assert client.get("/me").json() == {"message": "try refresh token"}
+    refreshed = client.post("/auth/session/refresh")
+    assert (refreshed.status_code, refreshed.json()) == (200, {})
+    assert client.get("/me").text == "ada"
+    left = client.post("/auth/signout")
+    assert (left.json(), left.headers["front-token"]) == ({"status": "OK"}, "remove")
+    assert not client.cookies
+    assert client.get("/me").status_code == 401
+
+
+def test_an_outage(client: TestClient, store: Away) -> None:
+    client.post("/login", headers={"st-auth-mode": "cookie"})
+    store.away = True
+    for method, path in (("GET", "/me"), ("POST", "/auth/session/refresh")):
+        away = client.request(method, path)
+        assert (away.status_code, away.headers["retry-after"]) == (503, "1")
+        assert away.headers.get_list("set-cookie") == []
+    store.away = False
+    assert client.get("/me").text == "ada"
+
+
+ASKED = ["anti-csrf", "authorization", "content-type", "fdi-version", "rid", "st-auth-mode"]
+
+
+@pytest.mark.parametrize("path", ["/me", "/auth/session/refresh", "/auth/signout"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+def test_a_preflight_of_the_sites_pages_is_let_through(
+    client: TestClient, path: str, method: str
+) -> None:
+    asked = {
+        "access-control-request-method": method,
+        "access-control-request-headers": ",".join(ASKED),
+    }
+    answer = client.options(path, headers=asked)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == SITE
+    assert answer.headers["access-control-allow-credentials"] == "true"
+    assert method in answer.headers["access-control-allow-methods"].split(", ")
+    allowed = answer.headers["access-control-allow-headers"].lower().split(", ")
+    assert set(ASKED) <= set(allowed)
+    elsewhere = client.options(path, headers={**asked, "origin": "https://evil.example"})
+    assert elsewhere.status_code == 400
+    assert "access-control-allow-origin" not in elsewhere.headers
+
+
+def test_every_answer_can_be_read_by_the_sites_pages(client: TestClient, store: Away) -> None:
+    answers = [client.get("/me"), client.post("/auth/session/refresh"), client.post("/login")]
+    token = answers[-1].headers["st-access-token"]
+    store.away = True
+    answers.append(client.get("/me", headers={"authorization": f"Bearer {token}"}))
+    assert [answer.status_code for answer in answers] == [401, 401, 200, 503]
+    for answer in answers:
+        assert answer.headers["access-control-allow-origin"] == SITE
+        assert answer.headers["access-control-allow-credentials"] == "true"
+        exposed = answer.headers["access-control-expose-headers"].split(", ")
+        assert {"front-token", "anti-csrf", "st-access-token", "st-refresh-token"} <= set(exposed)
+        assert "Origin" in answer.headers["vary"]
