@@ -216,6 +216,19 @@ def secure_here(case: Case) -> Finding | None:
     )
 
 
+def not_secure(case: Case) -> Finding | None:
+    """An https API whose cookies plain http gets too."""
+    api = case.policy.api_origin
+    if case.policy.cookie_secure or api.scheme != "https":
+        return None
+    return warning(
+        "not-secure",
+        f"Browsers send the cookies to http://{api.host} too, where the network can read them.",
+        "Only Secure keeps a cookie on https (RFC 6265bis, 4.1.2.5; OWASP ASVS 3.3.1).",
+        "Leave cookie_secure out: it follows the API's scheme.",
+    )
+
+
 COOKIE_RULES = (
     insecure,
     none_insecure,
@@ -224,6 +237,7 @@ COOKIE_RULES = (
     third_party,
     refresh_path,
     embedded,
+    not_secure,
     secure_here,
     refresh_everywhere,
     strict_links,

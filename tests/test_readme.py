@@ -1,9 +1,17 @@
 """The README's code runs, from top to bottom, as a reader would run it."""
 
 import doctest
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
+import pytest
 from sybil import Document, Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
@@ -28,6 +36,16 @@ def parse() -> Document:
     return Sybil([PythonCodeBlockParser(doctest_optionflags=options)]).parse(README)
 
 
+def between(marker: str) -> str:
+    """The code of the block behind a marker."""
+    _, _, rest = README.read_text("utf-8").partition(f"<!-- {marker} -->\n```")
+    return rest.partition("\n")[2].partition("```\n<!-- end -->")[0]
+
+
+def quickstart() -> str:
+    return between("quickstart")
+
+
 def test_every_example_of_the_readme_runs(tmp_path: Path) -> None:
     document = parse()
     names: dict[str, Any] = {
@@ -45,5 +63,52 @@ def test_every_example_of_the_readme_runs(tmp_path: Path) -> None:
     examples = list(document.examples())
     assert len(examples) >= 7
     for example in examples:
-        example.evaluate()
+        if quickstart() not in str(example.parsed):  # which is run as a program, below
+            example.evaluate()
     document.namespace["sessions"].store.close()
+
+
+def test_the_doctor_says_what_the_readme_shows() -> None:
+    _, _, rest = README.read_text("utf-8").partition("$ counterfoil doctor ")
+    arguments, *lines = rest.partition("```")[0].splitlines()
+    command = [sys.executable, "-m", "counterfoil", "doctor", *arguments.split()]
+    environment = {**os.environ, "COLUMNS": "80"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert all(line in done.stdout.splitlines() for line in lines if line != "...")
+    assert len(lines) > 5
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Run `uvicorn app:app` in a folder, on a free port; its origin."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        command = [sys.executable, "-m", "uvicorn", "app:app", "--fd", str(listener.fileno())]
+        server = subprocess.Popen(command, cwd=folder, pass_fds=[listener.fileno()])
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file descriptors are handed on POSIX's way")
+def test_the_quickstart_runs_as_it_is_written(tmp_path: Path) -> None:
+    code = quickstart()
+    assert 5 < len(code.splitlines()) <= 15
+    (tmp_path / "app.py").write_text(code, "utf-8")
+    # The listener queues what comes before the server is up.
+    with serving(tmp_path) as origin, httpx2.Client(base_url=origin, timeout=60) as client:
+        assert client.get("/me").status_code == 401
+        login = client.post("/login?user_id=ada", headers={"st-auth-mode": "cookie"})
+        assert login.status_code == 200
+        assert client.get("/me").json() == "ada"
+        page = {"origin": "http://localhost:8000"}
+        before = client.cookies["sAccessToken"]
+        assert client.post("/auth/session/refresh", headers=page).json() == {}
+        assert client.cookies["sAccessToken"] != before
+        assert client.get("/me").json() == "ada"
+        assert client.post("/auth/signout", headers=page).json() == {"status": "OK"}
+        assert client.get("/me").status_code == 401
+    assert (tmp_path / "sessions.db").exists()

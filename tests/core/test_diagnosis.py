@@ -46,6 +46,7 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
     "secure-on-localhost": (HERE, {"cookie_secure": True}),
+    "not-secure": (API, {"cookie_secure": False}),
     "plain-http": (LAN, {}),
     "no-anti-csrf": (API, {"anti_csrf": "NONE"}),
     "policy-concern": (API, {"leeway": timedelta(minutes=9)}),
