@@ -26,7 +26,8 @@ def mixed_content(case: Case) -> Finding | None:
     return problem(
         "mixed-content",
         f"Browsers refuse to let pages of {site} call {api} at all.",
-        "A page over https may call nothing over plain http (W3C Mixed Content, 4.4).",
+        "A page over https may call nothing over plain http (W3C Mixed Content, 4.4); Chrome asks "
+        "the person first where the API has a private address (Local Network Access).",
         "Serve the API over https.",
     )
 

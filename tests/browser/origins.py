@@ -27,11 +27,12 @@ class Origins:
     """Servers that answer for every host, over http and over https.
 
     A POST to `/set` is answered with the Set-Cookie lines of `set_cookies`; any other request with
-    the Cookie header that came.
+    the Cookie header that came. `posted` has the headers of the last POST, in lower case.
     """
 
     def __init__(self, http_port: int, https_port: int) -> None:
         self.set_cookies: list[str] = []
+        self.posted: dict[str, str] = {}
         mapped = [f"MAP *:{port} 127.0.0.1:{http_port}" for port in PORTS]
         self.rules = ", ".join([*mapped, f"MAP *:443 127.0.0.1:{https_port}"])
 
@@ -49,6 +50,8 @@ def serve_origins(folder: Path) -> Generator[Origins]:
         def answer(self) -> None:
             """Answer a GET or a POST."""
             self.rfile.read(int(self.headers.get("content-length") or 0))
+            if self.command == "POST":
+                origins.posted = {name.lower(): value for name, value in self.headers.items()}
             body = (self.headers.get("cookie") or "").encode()
             self.send_response(200)
             for name, value in self._told(len(body)):

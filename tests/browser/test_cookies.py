@@ -228,6 +228,30 @@ def _hold_against(page: Page, origins: Origins, policy: Policy, *, blocks: bool)
     assert jar(page) == set(), f"of {kept}"
 
 
+@pytest.mark.parametrize("api", [API, HERE, THIS, LAN, PLAIN])
+def test_fetch_metadata_goes_to_trustworthy_origins_alone(
+    page: Page, origins: Origins, api: str
+) -> None:
+    page.goto(f"{api}/")
+    fetch(page, f"{api}/", "POST")
+    codes = [finding.code for finding in diagnose(Policy(api), now=milliseconds()).findings]
+    assert ("sec-fetch-site" in origins.posted) is ("no-fetch-metadata" not in codes)
+    assert origins.posted["origin"] == api
+
+
+@pytest.mark.parametrize("api", [PLAIN, HERE, THIS])
+def test_a_page_over_https_calls_no_api_over_plain_http(page: Page, api: str) -> None:
+    policy = Policy(api, site_origin=SITE, cookie_same_site="lax")
+    codes = [finding.code for finding in diagnose(policy, now=milliseconds()).findings]
+    page.goto(f"{SITE}/")
+    called = page.evaluate(
+        "url => fetch(url, {mode: 'no-cors', signal: AbortSignal.timeout(15000)})"
+        ".then(() => true, error => error.name)",
+        f"{api}/",
+    )
+    assert called == ("TypeError" if "mixed-content" in codes else True)
+
+
 def test_d2_an_unset_same_site_would_cross_with_a_form_and_ours_is_set(
     page: Page, origins: Origins
 ) -> None:
