@@ -100,6 +100,21 @@ def clear_site_data(case: Case) -> Finding | None:
     )
 
 
+def on_this_machine(case: Case) -> Finding | None:
+    """Hosts that are an address, or localhost: each is a site of its own."""
+    api = case.policy.api_origin
+    if not api.is_local:
+        return None
+    return note(
+        "host-is-its-own-site",
+        f"{api.host} is one site and no part of any: localhost, 127.0.0.1, [::1] and this "
+        "machine's other names and addresses are other sites.",
+        "An address has no registrable domain, and localhost is one alone (RFC 6265bis, 5.1.3 "
+        "and 5.2).",
+        f"Open the pages under {api.host} as well; another port is fine.",
+    )
+
+
 OTHER_RULES = (
     mixed_content,
     plain_http,
@@ -108,4 +123,5 @@ OTHER_RULES = (
     cross_origin,
     fetch_metadata,
     clear_site_data,
+    on_this_machine,
 )

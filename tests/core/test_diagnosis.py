@@ -48,6 +48,7 @@ OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
     "secure-on-localhost": (HERE, {"cookie_secure": True}),
     "not-secure": (API, {"cookie_secure": False}),
     "plain-http": (LAN, {}),
+    "host-is-its-own-site": (LAN, {}),
     "no-anti-csrf": (API, {"anti_csrf": "NONE"}),
     "policy-concern": (API, {"leeway": timedelta(minutes=9)}),
     "tokens-in-javascript": (API, HEADER),
