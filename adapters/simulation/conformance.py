@@ -12,7 +12,8 @@ was acknowledged is kept, and what was revoked stays so.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
+from functools import partial
 from itertools import count
 
 import attrs
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 
 from ...core import Policy, RequestFacts, Session, Unauthorised
 from ...effects import Store, StoreUnavailable
-from ...effects.conformance.making import Judged
+from ...effects.conformance.making import Form, Judged, opened
 from ...effects.faults import Faulty, Scripted, Seeded
 from ..blocking_sessions import BlockingSessions
 from ..keys import LocalKeys
@@ -42,13 +43,26 @@ acts = st.sampled_from([*OFTEN, "replace", "revoke", "revoke all", "wait", "wait
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_store_answers_schedules_as_the_memory_world_does(
-    name: str, fresh: Callable[[], AbstractContextManager[Judged]]
+    name: str, form: Form, fresh: Callable[[], AbstractContextManager[Judged]]
 ) -> None:
     model = Sessions(SCENARIOS[name])
     for seed in range(SEEDS):
-        with fresh() as judged:
-            store = judged.store
-            run_on(lambda store=store: store, script(model, schedule(model, seed=seed)))
+        with ExitStack() as stack:
+            judged = stack.enter_context(fresh())
+            shared = judged.again is None or seed % 2 == 0
+            opens = partial(same, judged.store) if shared else partial(another, judged, form, stack)
+            run_on(opens, script(model, schedule(model, seed=seed)))
+
+
+def same(store: Store) -> Store:
+    """One store for all requests."""
+    return store
+
+
+def another(judged: Judged, form: Form, stack: ExitStack) -> Store:
+    """A store for each request, all of one database."""
+    assert judged.again is not None
+    return stack.enter_context(opened(judged.again, form))
 
 
 @attrs.define
