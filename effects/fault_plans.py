@@ -6,6 +6,7 @@ here fails or waits: `faults.py` does, as it is told.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Literal, Protocol
 
@@ -59,6 +60,10 @@ class Scripted:
         return self.fates[number] if number < len(self.fates) else SOUND
 
 
+def _names(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(names)
+
+
 @attrs.frozen(kw_only=True)
 class Seeded:
     """Faults by chance, the same for the same seed.
@@ -84,7 +89,7 @@ class Seeded:
     after: float = 0.0
     delayed: float = 0.0
     longest: float = 0.0
-    acts: frozenset[str] = attrs.field(default=frozenset[str](), converter=frozenset[str])
+    acts: frozenset[str] = attrs.field(default=frozenset[str](), converter=_names)
 
     def __attrs_post_init__(self) -> None:
         """Refuse what is no share."""

@@ -17,6 +17,7 @@ from counterfoil.adapters.sqlite import SqliteStore
 from counterfoil.effects import (
     FrozenDict,
     HandleTaken,
+    Json,
     Missing,
     SessionRecord,
     Stale,
@@ -246,9 +247,9 @@ class LossyNumbers(MemoryStore):
         return super().create(attrs.evolve(record, payload=FrozenDict(payload)))
 
 
-def _double(value: Any) -> Any:
+def _double(value: Json) -> Json:
     if isinstance(value, tuple):
-        return tuple(_double(member) for member in value)
+        return tuple(map(_double, value))
     return float(value) if type(value) is int else value
 
 
