@@ -11,7 +11,7 @@ was acknowledged is kept, and what was revoked stays so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
 from functools import partial
 from itertools import count
@@ -29,29 +29,46 @@ from ..blocking_sessions import BlockingSessions
 from ..keys import LocalKeys
 from ..memory import MemoryStore
 from ..response import ResponseHeaders
-from . import SCENARIOS, Sessions, run_on, schedule, script
+from . import REVEALING, SCENARIOS, Revealing, Sessions, run_on, schedule, script
 
-SEEDS = 8
+SEEDS = 4
 SOUND = Scripted(())
 LOGIN = 4_102_444_800_000  # ms: 2100-01-01, as in the rest of the kit
 POLICY = Policy("https://api.example.com")
 KEYS = LocalKeys.in_store(MemoryStore())
+
+Opens = Callable[[int], Callable[[], Store]]
 
 OFTEN = ["log in", "refresh", "refresh", "refresh", "merge", "merge"]
 acts = st.sampled_from([*OFTEN, "replace", "revoke", "revoke all", "wait", "wait long"])
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_store_answers_schedules_as_the_memory_world_does(
-    name: str, form: Form, fresh: Callable[[], AbstractContextManager[Judged]]
-) -> None:
+def test_a_store_answers_schedules_as_the_memory_world_does(name: str, opens: Opens) -> None:
     model = Sessions(SCENARIOS[name])
     for seed in range(SEEDS):
-        with ExitStack() as stack:
+        run_on(opens(seed), script(model, schedule(model, seed=seed)))
+
+
+@pytest.mark.parametrize("revealing", REVEALING, ids=lambda one: one.faults[0])
+def test_a_store_answers_what_reveals_a_fault(revealing: Revealing, opens: Opens) -> None:
+    played = script(Sessions(revealing.scenario), revealing.moves)
+    for number in range(2):
+        run_on(opens(number), played)
+
+
+@pytest.fixture
+def opens(form: Form, fresh: Callable[[], AbstractContextManager[Judged]]) -> Iterator[Opens]:
+    """Of a number, what opens the store of each request: of odd ones, a store of its own."""
+    with ExitStack() as stack:
+
+        def begin(number: int) -> Callable[[], Store]:
             judged = stack.enter_context(fresh())
-            shared = judged.again is None or seed % 2 == 0
-            opens = partial(same, judged.store) if shared else partial(another, judged, form, stack)
-            run_on(opens, script(model, schedule(model, seed=seed)))
+            if judged.again is None or number % 2 == 0:
+                return partial(same, judged.store)
+            return partial(another, judged, form, stack)
+
+        yield begin
 
 
 def same(store: Store) -> Store:

@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from counterfoil.adapters import MemoryStore
-from counterfoil.adapters.simulation import Scenario, Sessions, schedule
+from counterfoil.adapters.simulation import REVEALING, Scenario, Sessions, schedule
 from counterfoil.adapters.simulation.on_stores import Script, Turn, run_on, script
 from counterfoil.effects import (
     FrozenDict,
