@@ -35,13 +35,13 @@ def judge(pytester: pytest.Pytester) -> Judge:
     return run
 
 
-def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def command(folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     """The documented command, in a process and a folder of its own."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTEST_ADDOPTS"}
     return subprocess.run(
         [Path(sys.executable).with_name("pytest"), "--pyargs", *words],
         cwd=folder,
-        env=environment,
+        env=environment | more,
         capture_output=True,
         text=True,
         check=False,
@@ -124,12 +124,13 @@ def test_what_makes_no_store_is_told(store: str, problem: str, judge: Judge) -> 
     assert re.search(problem, refused(judge, KIT, "--store", store))
 
 
-def test_without_hypothesis_the_extra_is_named(
-    judge: Judge, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "hypothesis", None)
-    told = refused(judge, KIT, "--store", "conformance.stores:memory")
-    assert told == "ERROR: the kit needs Hypothesis: pip install 'counterfoil[testing]'"
+def test_without_hypothesis_the_extra_is_named(tmp_path: Path) -> None:
+    (tmp_path / "hypothesis.py").write_text("raise ImportError('not installed')")
+    (tmp_path / "my_module.py").write_text("")
+    words = (KIT, "--store", "my_module:make_store", "-p", "no:hypothesispytest")
+    done = command(tmp_path, *words, PYTHONPATH=str(tmp_path))
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: the kit needs Hypothesis: pip install 'counterfoil[testing]'" in done.stderr
 
 
 def test_nobody_else_has_an_option_of_this_name(pytester: pytest.Pytester) -> None:
