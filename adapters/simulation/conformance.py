@@ -39,7 +39,7 @@ KEYS = LocalKeys.in_store(MemoryStore())
 
 Opens = Callable[[int], Callable[[], Store]]
 
-OFTEN = ["log in", "refresh", "refresh", "refresh", "merge", "merge"]
+OFTEN = ["log in", *["refresh"] * 6, "merge", "merge", "wait long"]
 acts = st.sampled_from([*OFTEN, "replace", "revoke", "revoke all", "wait", "wait long"])
 
 
@@ -179,7 +179,7 @@ class Application:
 
 @settings(
     deadline=None,
-    max_examples=60,
+    max_examples=80,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
