@@ -63,7 +63,7 @@ def test_every_file_beside_the_face_is_packaged() -> None:
         assert beside <= included
         assert set(LAYERS) <= included
         assert {name for name in included if name.startswith(".src/")} <= beside
-    assert set(build["targets"]["wheel"]["sources"]) == {".src/counterfoil", *LAYERS}
+    assert set(build["targets"]["wheel"]["sources"]) == {".src", *LAYERS}
 
 
 def test_beside_the_face_the_layers_are_links_for_type_checkers() -> None:

@@ -1,23 +1,13 @@
 """Schedules on real stores, with real threads: the store answers what the memory world answered."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from threading import Event
 
 import attrs
 import pytest
 
-from counterfoil.adapters import MemoryStore, SqliteStore
-from counterfoil.adapters.simulation import (
-    REVEALING,
-    SCENARIOS,
-    Revealing,
-    Scenario,
-    Sessions,
-    schedule,
-)
+from counterfoil.adapters import MemoryStore
+from counterfoil.adapters.simulation import REVEALING, Scenario, Sessions, schedule
 from counterfoil.adapters.simulation.on_stores import Script, Turn, run_on, script
 from counterfoil.effects import (
     FrozenDict,
@@ -31,38 +21,6 @@ from counterfoil.effects import (
     StoreUnavailable,
     TooLarge,
 )
-
-Open = Callable[[], Callable[[], Store]]
-
-
-@pytest.fixture(params=["memory", "one connection pool", "a pool for each thread"])
-def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
-    """Gives a new, empty database; it gives the store of each thread."""
-    kind = str(request.param)
-    numbers = iter(range(10_000))
-    with ExitStack() as stack:
-
-        def new() -> Callable[[], Store]:
-            path = tmp_path / f"{next(numbers)}.db"
-            if kind == "a pool for each thread":
-                return lambda: stack.enter_context(SqliteStore(path))
-            one = MemoryStore() if kind == "memory" else stack.enter_context(SqliteStore(path))
-            return lambda: one
-
-        yield new
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_stores_answer_as_the_memory_world_does(name: str, databases: Open) -> None:
-    model = Sessions(SCENARIOS[name])
-    for seed in range(8):
-        run_on(databases(), script(model, schedule(model, seed=seed)))
-
-
-@pytest.mark.parametrize("revealing", REVEALING, ids=lambda one: one.faults[0])
-def test_what_reveals_a_fault_runs_on_stores(revealing: Revealing, databases: Open) -> None:
-    run_on(databases(), script(Sessions(revealing.scenario), revealing.moves))
-
 
 # --- stores that are caught --------------------------------------------------------------------
 
