@@ -1,4 +1,4 @@
-"""Records to store, and both stores to keep them in."""
+"""Records to store, and all stores to keep them in."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 
 from counterfoil.adapters.memory import MemoryStore
+from counterfoil.adapters.postgres import PostgresStore
 from counterfoil.adapters.sqlite import SqliteStore
 from counterfoil.effects import SessionRecord
+
+from .postgres_server import PostgresServer, postgres_server
+
+AnyStore = MemoryStore | SqliteStore | PostgresStore
 
 
 def _record(handle: str = "h1", **changes: Any) -> SessionRecord:
@@ -34,11 +39,30 @@ def make_record() -> Callable[..., SessionRecord]:
     return _record
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MemoryStore | SqliteStore]:
-    """Each of the two stores, empty."""
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    with SqliteStore(tmp_path / "sessions.db") as on_disk:
-        yield on_disk
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, started when it is first needed."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> Iterator[str]:
+    """The address of a database that nobody used before."""
+    name = postgres.new_database()
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyStore]:
+    """Each of the stores, empty."""
+    match request.param:
+        case "memory":
+            yield MemoryStore()
+        case "sqlite":
+            with SqliteStore(tmp_path / "sessions.db") as on_disk:
+                yield on_disk
+        case _:
+            with PostgresStore(request.getfixturevalue("database")) as on_server:
+                yield on_server
