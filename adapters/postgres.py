@@ -28,7 +28,7 @@ PATIENCE = 10.0  # s that an act waits for one
 
 
 class PostgresStore:
-    """A store in a PostgreSQL database. Implements the `Store` protocol, and `SecretStore` for keys.
+    """A store in a PostgreSQL database. Implements `Store`, and `SecretStore` for keys.
 
     One object may be shared by all threads of a process, by event loops (asyncio; `Sessions` awaits
     it there), and be used again after a fork. What is acknowledged is durable, as far as the
@@ -112,7 +112,9 @@ class PostgresStore:
 
     def swap(self, record: SessionRecord, expected_version: int) -> Stale | None:
         """Replace a record by compare-and-swap."""
-        return self._threads.perform(self._acts.swap(record, expected_version))
+        if self._threads.perform(self._acts.swap(record, expected_version)):
+            return None
+        return Stale(self._threads.perform(self._acts.load(record.handle)))
 
     def merge_payload(
         self, handle: str, patch: FrozenDict, limit: int

@@ -26,7 +26,9 @@ class AwaitedPostgres:
 
     async def swap(self, record: SessionRecord, expected_version: int) -> Stale | None:
         """Replace a record by compare-and-swap."""
-        return await self.connections.perform(self.acts.swap(record, expected_version))
+        if await self.connections.perform(self.acts.swap(record, expected_version)):
+            return None
+        return Stale(await self.connections.perform(self.acts.load(record.handle)))
 
     async def merge_payload(
         self, handle: str, patch: FrozenDict, limit: int

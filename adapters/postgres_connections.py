@@ -131,7 +131,7 @@ class Connections:
                 raise StoreUnavailable("the store is closed; open a new one.")
             one = idle.take()
             opened = one.opened if one else time.monotonic()
-            connection = one.connection if one else psycopg.Connection.connect(**self._target.options)
+            connection = one.connection if one else self._open()
             try:
                 yield connection
             except BaseException:
@@ -149,6 +149,9 @@ class Connections:
     def close(self) -> None:
         """End every connection, those in use once their acts are done."""
         self._idle.close()
+
+    def _open(self) -> psycopg.Connection[Any]:
+        return psycopg.Connection.connect(**self._target.options)
 
     def _begin(self) -> None:
         self._places = BoundedSemaphore(self._most)
@@ -169,8 +172,8 @@ class AwaitedConnections:
         self._target = target
         self._most = most
         self._patience = patience
-        self._places = asyncio.BoundedSemaphore(most)
-        self._idle = _Idle[psycopg.AsyncConnection[Any]]()
+        self._begin()
+        _ALIVE.add(self)
 
     async def perform(self, act: Act[T]) -> T:
         """As `Connections.perform`."""
@@ -196,11 +199,7 @@ class AwaitedConnections:
                 raise StoreUnavailable("the store is closed; open a new one.")
             one = self._idle.take()
             opened = one.opened if one else time.monotonic()
-            connection = (
-                one.connection
-                if one
-                else await psycopg.AsyncConnection.connect(**self._target.options)
-            )
+            connection = one.connection if one else await self._open()
             try:
                 yield connection
             except BaseException:
@@ -214,9 +213,19 @@ class AwaitedConnections:
         """As `Connections.close`; needs no event loop."""
         self._idle.close()
 
-    def leave(self) -> None:
-        """Leave the connections, which are a parent's, alone."""
+    async def _open(self) -> psycopg.AsyncConnection[Any]:
+        return await psycopg.AsyncConnection.connect(**self._target.options)
+
+    def _begin(self) -> None:
+        self._places = asyncio.BoundedSemaphore(self._most)
+        self._idle = _Idle[psycopg.AsyncConnection[Any]]()
+
+    def after_fork(self) -> None:
+        """As `Connections.after_fork`."""
         _OTHERS.append(self._idle)
+        closed = self._idle.ended
+        self._begin()
+        self._idle.ended = closed
 
 
 async def _performed(connection: psycopg.AsyncConnection[Any], act: Act[T]) -> T:
@@ -240,14 +249,16 @@ def _works(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -
 
 
 def _has_news(socket: int) -> bool:
-    if sys.platform == "win32":  # pragma: no cover  # what has no poll() has a select() for any socket
+    if (
+        sys.platform == "win32"
+    ):  # pragma: no cover  # what has no poll() has a select() for any socket
         return bool(select.select([socket], [], [], 0)[0])
     look = select.poll()
     look.register(socket, select.POLLIN)
     return bool(look.poll(0))
 
 
-_ALIVE: WeakSet[Connections] = WeakSet()
+_ALIVE: WeakSet[Connections | AwaitedConnections] = WeakSet()
 _OTHERS: list[object] = []  # the parent's: kept for good, or their end would be told to the server
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -91,7 +91,7 @@ def told(error: psycopg.Error) -> str:
 
 
 def _parsed(conninfo: str) -> dict[str, Any]:
-    if not isinstance(conninfo, str):
+    if not isinstance(cast("object", conninfo), str):
         raise InvalidInput(
             f"PostgresStore needs a connection string, not {type(conninfo).__name__}."
         )
@@ -115,7 +115,7 @@ def _check_password(conninfo: str) -> None:
     if not conninfo.startswith(SCHEMES):
         return
     rest = conninfo.partition("://")[2].partition("?")[0]
-    if rest.count("@") > 1 or "/" in rest.partition("@")[0] and "@" in rest:
+    if rest.count("@") > 1 or "/" in rest.rpartition("@")[0]:
         raise _unclear()
 
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -67,13 +67,22 @@ class PostgresServer:
         # Its output must not be ours: the server would keep the pipe open.
         as_user(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
+    def connected_to(self, database: str) -> int:
+        """How many connections there are to a database."""
+        counted = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'"  # noqa: S608  # ours
+        ((count,),) = self.ask(counted)
+        return int(count)
+
     def kick_all(self) -> None:
         """End every connection but the one that says so."""
-        self.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        self.ask(
+            "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
 
 
 @contextmanager
-def postgres_server(**settings: str) -> Iterator[PostgresServer]:
+def postgres_server(**settings: str) -> Generator[PostgresServer]:
     """Start a server, and stop it afterwards; skips where none is installed."""
     binaries = _binaries()
     with _folder() as folder:
@@ -94,7 +103,7 @@ def postgres_server(**settings: str) -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def pgbouncer(server: PostgresServer) -> Iterator[int]:
+def pgbouncer(server: PostgresServer) -> Generator[int]:
     """Start PgBouncer in transaction mode before a server; answers its port."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
@@ -110,7 +119,7 @@ def pgbouncer(server: PostgresServer) -> Iterator[int]:
         )
         with (folder / "log").open("w") as log:
             command = [program, "-q", str(folder / "ini")]
-            running = subprocess.Popen(command, stderr=log, stdout=log, **_user())
+            running = subprocess.Popen(command, text=True, stderr=log, stdout=log, **_user())
         try:
             _wait_for(server.url(port=port), running)
             yield port
@@ -131,7 +140,7 @@ def quoted(name: str) -> str:
     return sql.Identifier(name).as_string(None)
 
 
-def as_user(*command: str | Path, **options: Any) -> None:
+def as_user(*command: object, **options: Any) -> None:
     """Run a program that must not be root's."""
     subprocess.run([*map(str, command)], check=True, timeout=120, cwd="/", **options, **_user())
 
@@ -143,7 +152,7 @@ def _user() -> dict[str, Any]:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def _folder() -> Generator[Path]:
     # Not pytest's: its folders are closed to other users.
     folder = Path(tempfile.mkdtemp(prefix="counterfoil-"))
     if os.getuid() == 0:
@@ -166,7 +175,7 @@ def _release(program: Path) -> float:
     return float(program.parts[-3])
 
 
-def _wait_for(url: str, running: "subprocess.Popen[bytes]") -> None:
+def _wait_for(url: str, running: subprocess.Popen[str]) -> None:
     while running.poll() is None:
         try:
             psycopg.connect(url).close()

@@ -1,16 +1,19 @@
-"""Both stores and a plain dict, given the same acts in any order, always answer the same."""
+"""Every store and a plain dict, given the same acts in any order, always answer the same."""
 
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from counterfoil.adapters.memory import MemoryStore
+from counterfoil.adapters.postgres import PostgresStore
 from counterfoil.adapters.sqlite import SqliteStore
 from counterfoil.effects import (
     FrozenDict,
@@ -23,6 +26,9 @@ from counterfoil.effects import (
     freeze_object,
 )
 
+from .postgres_server import PostgresServer
+
+AnyStore = MemoryStore | SqliteStore | PostgresStore
 Reply = Any
 Row = dict[str, Any]
 
@@ -119,7 +125,7 @@ class Lockstep(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.sqlite = SqliteStore(Path(self.folder.name) / "sessions.db")
-        self.stores = (MemoryStore(), self.sqlite)
+        self.stores: tuple[AnyStore, ...] = (MemoryStore(), self.sqlite)
         self.model = Model()
         self.now = 100
 
@@ -244,7 +250,7 @@ class Lockstep(RuleBasedStateMachine):
     def open_the_file_again(self) -> None:
         self.sqlite.close()
         self.sqlite = SqliteStore(Path(self.folder.name) / "sessions.db")
-        self.stores = (self.stores[0], self.sqlite)
+        self.stores = (self.stores[0], self.sqlite, *self.stores[2:])
 
     @invariant()
     def each_holds_the_same(self) -> None:
@@ -255,3 +261,30 @@ class Lockstep(RuleBasedStateMachine):
 
 TestLockstep = Lockstep.TestCase
 TestLockstep.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+class LockstepOnServer(Lockstep):
+    """The same, with PostgreSQL's in step."""
+
+    server: ClassVar[PostgresServer]
+    database: ClassVar[str]
+    postgres: ClassVar[PostgresStore]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server.ask("TRUNCATE counterfoil.sessions, counterfoil.secrets", self.database)
+        self.stores = (*self.stores, self.postgres)
+
+
+@pytest.fixture(scope="module")
+def database_in_step(postgres: PostgresServer) -> Iterator[None]:
+    """A database for `LockstepOnServer`, which empties it before each run."""
+    LockstepOnServer.server, LockstepOnServer.database = postgres, postgres.new_database()
+    with PostgresStore(postgres.url(LockstepOnServer.database)) as store:
+        LockstepOnServer.postgres = store
+        yield
+    postgres.drop(LockstepOnServer.database)
+
+
+TestLockstepOnServer = pytest.mark.usefixtures("database_in_step")(LockstepOnServer.TestCase)
+TestLockstepOnServer.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
