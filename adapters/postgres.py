@@ -1,11 +1,26 @@
 """A store in PostgreSQL, for many machines: durable, shared, behind a pooler or not.
 
-Each act is one statement in one round trip, and a transaction of its own; nothing is decided here.
+Each act is one statement in one round trip, and a transaction of its own (but a swap that is refused
+reads in a second one, and a purge goes on in batches); nothing is decided here.
 `postgres_acts.py` has the statements, `postgres_awaited.py` the same store for event loops.
 
 Reads go where writes go. A replica lags, and a session that it has not got yet is no session that
 is over: a miss on a replica is never an answer. So give the primary's address; where several hosts
 are given, `target_session_attrs=read-write` finds it.
+
+Behind PgBouncer in transaction mode there is nothing to set: no statement relies on another one's
+session, nothing is prepared unless asked for. Limits for statements are the server's to keep:
+`ALTER ROLE app SET statement_timeout = '5s'`. Autocommit under READ COMMITTED, the default, is what
+the acts are made for; under a stricter isolation the server gives up more of them, which are then
+asked again, a few times.
+
+Others speak the same protocol; none was tested. On CockroachDB and YugabyteDB the acts need JSONB,
+`FOR UPDATE SKIP LOCKED` and writing WITH queries. The tables are made with words of PostgreSQL's own
+(`fillfactor`, `COLLATE "C"`): where those are refused, make them by hand, `schema_version` too, and
+open with `migrate=False`. A purge deletes from and updates one table in one statement, which
+CockroachDB may have to be told to allow. With Citus,
+`create_distributed_table('counterfoil.sessions', 'handle')` spreads the sessions by handle: an act on
+one session asks one node, an act on a user's sessions asks all, and a purge is for each node.
 """
 
 from __future__ import annotations

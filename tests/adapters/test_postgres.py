@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -60,7 +60,7 @@ def wait_until_blocked(stranger: psycopg.Connection[Any]) -> None:
 
 
 @contextmanager
-def meanwhile(act: Callable[[], Any]) -> Iterator[Callable[[], Any]]:
+def meanwhile(act: Callable[[], Any]) -> Generator[Callable[[], Any]]:
     """Begins an act in a thread; gives what waits for its answer."""
     with ThreadPoolExecutor(1) as thread:
         yield thread.submit(act).result
@@ -229,8 +229,13 @@ def test_connections_that_the_server_ended_are_replaced_unnoticed(
 ) -> None:
     def crowd() -> None:
         start = threading.Barrier(THREADS, timeout=30)
+
+        def look(_: int) -> object:
+            start.wait()
+            return store.load(HANDLE)
+
         with ThreadPoolExecutor(THREADS) as threads:
-            list(threads.map(lambda _: (start.wait(), store.load(HANDLE)), range(THREADS)))
+            assert list(threads.map(look, range(THREADS))) == [record()] * THREADS
 
     store.create(record())
     crowd()
@@ -284,7 +289,8 @@ def test_behind_a_pooler_in_transaction_mode(postgres: PostgresServer) -> None:
         test_in_a_crowd_one_swap_wins_and_every_merge_is_kept(store)
         store.delete((HANDLE,))
         with ThreadPoolExecutor(THREADS) as many:
-            list(many.map(lambda number: live_a_life(store, f"user-{number}"), range(40)))
+            users = [f"user-{number}" for number in range(40)]
+            list(many.map(live_a_life, [store] * len(users), users))
         anyio.run(live_a_life_awaited, store, "ada")
         assert store.purge(10**15, NEVER) == 0
     postgres.drop(name)
