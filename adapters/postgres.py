@@ -1,7 +1,7 @@
 """A store in PostgreSQL, for many machines: durable, shared, behind a pooler or not.
 
-Each act is one statement in one round trip, and a transaction of its own (but a swap that is refused
-reads in a second one, and a purge goes on in batches); nothing is decided here.
+Each act is one statement in one round trip, and a transaction of its own; only a swap that is
+refused reads in a second one, and a purge goes on in batches. Nothing is decided here.
 `postgres_acts.py` has the statements, `postgres_awaited.py` the same store for event loops.
 
 Reads go where writes go. A replica lags, and a session that it has not got yet is no session that
@@ -15,12 +15,12 @@ the acts are made for; under a stricter isolation the server gives up more of th
 asked again, a few times.
 
 Others speak the same protocol; none was tested. On CockroachDB and YugabyteDB the acts need JSONB,
-`FOR UPDATE SKIP LOCKED` and writing WITH queries. The tables are made with words of PostgreSQL's own
-(`fillfactor`, `COLLATE "C"`): where those are refused, make them by hand, `schema_version` too, and
-open with `migrate=False`. A purge deletes from and updates one table in one statement, which
-CockroachDB may have to be told to allow. With Citus,
-`create_distributed_table('counterfoil.sessions', 'handle')` spreads the sessions by handle: an act on
-one session asks one node, an act on a user's sessions asks all, and a purge is for each node.
+`FOR UPDATE SKIP LOCKED` and writing WITH queries. The tables are made with words of PostgreSQL's
+own (`fillfactor`, `COLLATE "C"`): where those are refused, make them by hand, `schema_version` too,
+and open with `migrate=False`. A purge deletes from and updates one table in one statement, which
+CockroachDB may have to be told to allow. With Citus, sessions are spread by handle
+(`create_distributed_table('counterfoil.sessions', 'handle')`): an act on one session asks one node,
+an act on a user's sessions asks all, and a purge is for each node.
 """
 
 from __future__ import annotations

@@ -2,18 +2,35 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
+import attrs
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from counterfoil.adapters.memory import MemoryStore
 from counterfoil.adapters.postgres import PostgresStore
 from counterfoil.adapters.sqlite import SqliteStore
-from counterfoil.effects import SessionRecord
+from counterfoil.effects import HasAsyncForm, SessionRecord
 
 from .postgres_server import PostgresServer, postgres_server
 
 AnyStore = MemoryStore | SqliteStore | PostgresStore
+
+
+@attrs.frozen
+class Awaited:
+    """The async form of a store, called as if it were blocking, on one event loop."""
+
+    portal: BlockingPortal
+    store: HasAsyncForm
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(self.portal.call, self._perform, name)
+
+    async def _perform(self, name: str, *values: object) -> Any:
+        return await getattr(self.store.awaited, name)(*values)
 
 
 def _record(handle: str = "h1", **changes: Any) -> SessionRecord:
@@ -54,7 +71,7 @@ def database(postgres: PostgresServer) -> Iterator[str]:
     postgres.drop(name)
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
+@pytest.fixture(params=["memory", "sqlite", "postgres", "postgres, awaited"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyStore]:
     """Each of the stores, empty."""
     match request.param:
@@ -63,6 +80,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyStore]:
         case "sqlite":
             with SqliteStore(tmp_path / "sessions.db") as on_disk:
                 yield on_disk
-        case _:
+        case "postgres":
             with PostgresStore(request.getfixturevalue("database")) as on_server:
                 yield on_server
+        case _:
+            with (
+                PostgresStore(request.getfixturevalue("database")) as on_server,
+                start_blocking_portal("asyncio") as portal,
+            ):
+                yield cast("AnyStore", Awaited(portal, on_server))

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import psycopg
 import pytest
 
 from counterfoil import BlockingSessions, FrozenDict, Missing, Policy, Sessions
-from counterfoil.adapters import postgres_acts
+from counterfoil.adapters import postgres_acts, postgres_connections
 from counterfoil.adapters.postgres import PostgresStore
 from counterfoil.core.examples import example_record
 from counterfoil.effects import EMPTY, SessionRecord, Stale, StoreUnavailable, TooLarge
@@ -49,14 +50,20 @@ def payload(held: SessionRecord | Missing) -> FrozenDict:
     return held.payload
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what the server does in its own time."""
+    patience = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < patience
+
+
 def wait_until_blocked(stranger: psycopg.Connection[Any]) -> None:
     """Until some statement waits for a lock."""
     waiting = (
         "SELECT pg_stat_clear_snapshot(), count(*) FROM pg_stat_activity"
         " WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    while stranger.execute(waiting.encode()).fetchone() == ("", 0):
-        pass
+    until(lambda: stranger.execute(waiting.encode()).fetchone() != ("", 0))
 
 
 @contextmanager
@@ -69,9 +76,25 @@ def meanwhile(act: Callable[[], Any]) -> Generator[Callable[[], Any]]:
 # --- among others who write --------------------------------------------------------------------
 
 
+def merge(store: PostgresStore, patch: FrozenDict, *, awaits: bool) -> Any:
+    """A merge that leaves room for 20 bytes, blocking or awaited."""
+
+    async def awaited() -> Any:
+        form = store.awaited
+        assert form is not None
+        return await form.merge_payload(HANDLE, patch, 20)
+
+    return anyio.run(awaited) if awaits else store.merge_payload(HANDLE, patch, 20)
+
+
+@pytest.mark.parametrize("awaits", [False, True])
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
 def test_a_merge_goes_by_what_others_wrote_while_it_waited(
-    isolation: str, postgres: PostgresServer, database: str, stranger: psycopg.Connection[Any]
+    isolation: str,
+    awaits: bool,
+    postgres: PostgresServer,
+    database: str,
+    stranger: psycopg.Connection[Any],
 ) -> None:
     # Under "repeatable read" the server gives up the statement that waited: it's asked again.
     name = database.rpartition("/")[2]
@@ -80,17 +103,39 @@ def test_a_merge_goes_by_what_others_wrote_while_it_waited(
         store.create(record(payload=FrozenDict({"a": 1}), version=4))
         change = 'UPDATE counterfoil.sessions SET payload = payload || \'{"b": "22"}\', version = 5'
         stranger.execute(change.encode())
-        with meanwhile(lambda: store.merge_payload(HANDLE, FrozenDict({"c": 3}), 20)) as answer:
+        with meanwhile(lambda: merge(store, FrozenDict({"c": 3}), awaits=awaits)) as answer:
             wait_until_blocked(stranger)
             stranger.commit()
             assert answer() == {"a": 1, "b": 22, "c": 3}
         assert store.load(HANDLE) == record(payload={"a": 1, "b": 22, "c": 3}, version=6)
         stranger.execute(change.replace('"22"', '"2222"').encode())
-        with meanwhile(lambda: store.merge_payload(HANDLE, FrozenDict({"c": 4}), 20)) as answer:
+        with meanwhile(lambda: merge(store, FrozenDict({"c": 4}), awaits=awaits)) as answer:
             wait_until_blocked(stranger)
             stranger.commit()
             assert answer() == TooLarge(FrozenDict({"a": 1, "b": 2222, "c": 4}))
         assert payload(store.load(HANDLE)) == {"a": 1, "b": 2222, "c": 3}
+
+
+@pytest.mark.parametrize("awaits", [False, True])
+def test_what_the_server_gives_up_is_not_asked_for_ever(
+    awaits: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    postgres: PostgresServer,
+    database: str,
+    stranger: psycopg.Connection[Any],
+) -> None:
+    name = database.rpartition("/")[2]
+    postgres.ask(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    monkeypatch.setattr(postgres_connections, "TRIES", 1)
+    with PostgresStore(database) as store:
+        store.create(record(payload=EMPTY))
+        stranger.execute("UPDATE counterfoil.sessions SET version = 5")
+        with meanwhile(lambda: merge(store, FrozenDict({"c": 3}), awaits=awaits)) as answer:
+            wait_until_blocked(stranger)
+            stranger.commit()
+            with pytest.raises(StoreUnavailable, match=r"SerializationFailure \(40001\)"):
+                answer()
+        assert payload(store.load(HANDLE)) == {}
 
 
 def test_a_merge_into_what_is_deleted_meanwhile_is_missing(
@@ -180,12 +225,13 @@ def test_a_refresh_writes_to_no_index(
         store.merge_payload("nobody's", FrozenDict({"a": 1}), NEVER)
     store.close()  # the server counts at the end of a connection at the latest
     counted = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'sessions'"
-    updates = hot = 0
-    while updates < 60:
+
+    def updates() -> tuple[int, int]:
         stranger.rollback()
-        row = stranger.execute(counted.encode()).fetchone()
-        assert row is not None
-        updates, hot = row
+        return stranger.execute(counted.encode()).fetchone() or (0, 0)
+
+    until(lambda: updates()[0] >= 60)
+    _, hot = updates()
     assert hot >= 57  # a page has room for a few; then the server tidies it up at the next look
 
 
@@ -242,6 +288,19 @@ def test_connections_that_the_server_ended_are_replaced_unnoticed(
     postgres.kick_all()
     crowd()
     assert store.load(HANDLE) == record()
+
+
+def test_connections_are_not_kept_for_ever(
+    monkeypatch: pytest.MonkeyPatch, postgres: PostgresServer, store: PostgresStore, database: str
+) -> None:
+    name = database.rpartition("/")[2]
+    monkeypatch.setattr(postgres_connections, "LIFE", -1.0)
+    for _ in range(3):
+        assert store.load(HANDLE) == Missing()
+    until(lambda: postgres.connected_to(name) == 1)
+    monkeypatch.setattr(postgres_connections, "IDLE", -1.0)
+    assert store.load(HANDLE) == Missing()
+    until(lambda: postgres.connected_to(name) == 0)
 
 
 def test_after_a_restart_the_first_act_is_answered(
@@ -353,11 +412,9 @@ def test_the_connections_of_a_loop_that_is_over_are_ended(
     for _ in range(5):
         anyio.run(look)
     name = database.rpartition("/")[2]
-    while postgres.connected_to(name) > 2:  # the server notices a moment later
-        pass
+    until(lambda: postgres.connected_to(name) <= 2)  # the server notices a moment later
     store.close()
-    while postgres.connected_to(name):
-        pass
+    until(lambda: postgres.connected_to(name) == 0)
 
 
 def test_a_caller_who_is_cancelled_leaves_a_store_that_works(
