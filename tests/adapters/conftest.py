@@ -1,8 +1,10 @@
 """Records to store, and all stores to keep them in."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from functools import partial
+from itertools import count
+from pathlib import Path
 from typing import Any, cast
 
 import attrs
@@ -17,6 +19,8 @@ from counterfoil.effects import HasAsyncForm, SessionRecord
 from .postgres_server import PostgresServer, postgres_server
 
 AnyStore = MemoryStore | SqliteStore | PostgresStore
+
+_numbers = count(1)
 
 
 @attrs.frozen
@@ -71,6 +75,15 @@ def database(postgres: PostgresServer) -> Iterator[str]:
     postgres.drop(name)
 
 
+@contextmanager
+def _on_server(server: PostgresServer) -> Generator[PostgresStore]:
+    # A schema of its own is made in a moment; a database would take a second.
+    schema = f"sessions_{next(_numbers)}"
+    with PostgresStore(server.url(), schema=schema) as store:
+        yield store
+    server.ask(f"DROP SCHEMA {schema} CASCADE")
+
+
 @pytest.fixture(params=["memory", "sqlite", "postgres", "postgres, awaited"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyStore]:
     """Each of the stores, empty."""
@@ -81,11 +94,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyStore]:
             with SqliteStore(tmp_path / "sessions.db") as on_disk:
                 yield on_disk
         case "postgres":
-            with PostgresStore(request.getfixturevalue("database")) as on_server:
+            with _on_server(request.getfixturevalue("postgres")) as on_server:
                 yield on_server
         case _:
             with (
-                PostgresStore(request.getfixturevalue("database")) as on_server,
+                _on_server(request.getfixturevalue("postgres")) as on_server,
                 start_blocking_portal("asyncio") as portal,
             ):
                 yield cast("AnyStore", Awaited(portal, on_server))
