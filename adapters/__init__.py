@@ -2,6 +2,7 @@
 
 from .application import Fetcher, Listener, log_event
 from .blocking_sessions import BlockingSessions
+from .connecting import OpenStore, open_store
 from .held import PolicyConcern
 from .key_pair import InvalidKeys
 from .keys import LocalKeys
@@ -17,10 +18,12 @@ __all__ = [
     "Listener",
     "LocalKeys",
     "MemoryStore",
+    "OpenStore",
     "PolicyConcern",
     "ResponseHeaders",
     "Sessions",
     "SqliteStore",
     "World",
     "log_event",
+    "open_store",
 ]

@@ -8,16 +8,17 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
 from ..effects import CounterfoilError
+from .connecting import open_database
 from .demo.cli import add_demo
 from .doctor.cli import add_doctor
 from .held import milliseconds
 from .lab.cli import add_lab
 from .simulation.cli import add_simulate
-from .sqlite import SqliteStore
 from .tour import Tour
 from .tour_words import Teller
 
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("counterfoil: interrupted.", file=sys.stderr)
         return 130  # as shells say it: 128 and the signal's number
-    except CounterfoilError as error:
+    except (CounterfoilError, ImportError) as error:  # the latter says which extra is missing
         print(f"counterfoil: {error}", file=sys.stderr)
         return 1
     return status
@@ -54,12 +55,16 @@ def _parser() -> argparse.ArgumentParser:
     tour = commands.add_parser(
         "tour",
         help="walk a session's life, effect by effect",
-        description="Walks a session's life on a SQLite file: each operation, its effects and "
+        description="Walks a session's life on a real store: each operation, its effects and "
         "their replies, and what it leaves behind.",
     )
     tour.add_argument("--json", action="store_true", help="print the journal as JSON instead")
     tour.add_argument("--secrets", action="store_true", help="with --json: do not mask the tokens")
-    tour.add_argument("--database", metavar="PATH", help="keep the file here; it must be new")
+    tour.add_argument(
+        "--database",
+        metavar="PLACE",
+        help="play on this: the path of a new SQLite file, or a connection string",
+    )
     tour.add_argument("--no-color", action="store_true", help="no colour on a terminal either")
     tour.set_defaults(run=_tour)
     add_demo(commands)
@@ -77,8 +82,8 @@ def _tour(options: argparse.Namespace) -> int:
         print(f"counterfoil: {options.database} exists; give a new path.", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
-        path = options.database or Path(folder) / "sessions.db"
-        with SqliteStore(path) as store:
+        place = options.database or Path(folder) / "sessions.db"
+        with closing(open_database(place)) as store:
             tour = Tour(store, _teller(options), milliseconds())
             tour.play()
     if options.json:

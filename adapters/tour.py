@@ -1,4 +1,4 @@
-"""A session's life in eight chapters, on a real SQLite file with really signed tokens.
+"""A session's life in eight chapters, on a real store with really signed tokens.
 
 What is told is what happened: each effect is carried out by a `Backend`, recorded, and told as it
 was asked and answered. The clock is the story's own, so that an hour takes no time.
@@ -43,8 +43,8 @@ from ..effects import (
     Step,
     TheftDetected,
 )
+from .connecting import OpenStore
 from .keys import LocalKeys
-from .sqlite import SqliteStore
 from .tour_words import Teller
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ SITE = ("Origin", "https://example.com")
 class Tour:
     """The stage: a store, a signer, a clock that the story moves, and who tells it."""
 
-    store: SqliteStore
+    store: OpenStore
     teller: Teller
     now: int
     entries: list[Entry] = attrs.field(factory=list[Entry])

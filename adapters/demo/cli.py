@@ -7,12 +7,13 @@ import os
 import socket
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from ...effects import InvalidInput
+from ..connecting import open_database
 from ..optional import needs
-from ..sqlite import SqliteStore
 from .settings import DemoSettings, settings_from
 
 _HELP = """\
@@ -23,7 +24,8 @@ environment:
   ACCESS_TTL  seconds that an access token lives (60)
   GRACE       the leeway in seconds (10)
   ANTI_CSRF   VIA_TOKEN, VIA_CUSTOM_HEADER, FETCH_METADATA (the default) or NONE
-  DATABASE    the path of its SQLite file (one that ends with it)
+  DATABASE    where it keeps sessions: the path of a SQLite file, or a connection string such as
+              postgresql://user:password@host/database or redis://host (a file that ends with it)
 """
 
 
@@ -66,8 +68,8 @@ def serve_demo(settings: DemoSettings) -> None:
     except ImportError as error:
         raise needs("demo") from error
     with tempfile.TemporaryDirectory() as folder, _listening(settings.port) as listener:
-        path = settings.database or Path(folder) / "sessions.db"
-        with SqliteStore(path) as store:
+        place = settings.database or Path(folder) / "sessions.db"
+        with closing(open_database(place)) as store:
             app = demo(watched(settings.policy, store))
             config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
             print(f"Open {settings.origin} in a browser; Ctrl-C ends the demo.", flush=True)

@@ -20,14 +20,15 @@ class DemoSettings:
         access_ttl: seconds that an access token lives.
         grace: the leeway, in seconds.
         anti_csrf: the mode of the anti-CSRF check.
-        database: the path of its SQLite file, or None for one that ends with it.
+        database: the path of its SQLite file or a connection string, or None for a file that ends
+            with it.
     """
 
     port: int = 8000
     access_ttl: int = 60
     grace: int = 10
     anti_csrf: AntiCsrf = AntiCsrf.FETCH_METADATA
-    database: str | None = None
+    database: str | None = attrs.field(default=None, repr=False)
 
     @property
     def origin(self) -> str:

@@ -1,4 +1,4 @@
-"""Records to store, and both stores to keep them in."""
+"""Records to store, the embedded stores to keep them in, and servers of the others."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +10,7 @@ from counterfoil.adapters.memory import MemoryStore
 from counterfoil.adapters.sqlite import SqliteStore
 from counterfoil.effects import SessionRecord
 
+from .postgres_server import PostgresServer, postgres_server
 
 def _record(handle: str = "h1", **changes: Any) -> SessionRecord:
     values: dict[str, Any] = {
@@ -34,9 +35,24 @@ def make_record() -> Callable[..., SessionRecord]:
     return _record
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, started when it is first needed."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> Iterator[str]:
+    """The address of a database that nobody used before."""
+    name = postgres.new_database()
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
 @pytest.fixture(params=["memory", "sqlite"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MemoryStore | SqliteStore]:
-    """Each of the two stores, empty."""
+    """Each of the embedded stores, empty."""
     if request.param == "memory":
         yield MemoryStore()
         return
