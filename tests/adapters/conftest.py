@@ -1,14 +1,18 @@
-"""Records to store, and both stores to keep them in."""
+"""Records to store, the stores to keep them in, and the servers that some need."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from counterfoil.adapters.memory import MemoryStore
+from counterfoil.adapters.redis import RedisStore
 from counterfoil.adapters.sqlite import SqliteStore
 from counterfoil.effects import SessionRecord
+
+from .redis_servers import Cluster, Server, clustered, free_ports
 
 
 def _record(handle: str = "h1", **changes: Any) -> SessionRecord:
@@ -34,11 +38,41 @@ def make_record() -> Callable[..., SessionRecord]:
     return _record
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MemoryStore | SqliteStore]:
-    """Each of the two stores, empty."""
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    with SqliteStore(tmp_path / "sessions.db") as on_disk:
-        yield on_disk
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Redis server that all tests of a run share."""
+    with Server(tmp_path_factory.mktemp("redis"), free_ports(1)[0]) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Redis cluster that all tests of a run share, so none may stop a server of it."""
+    with clustered(tmp_path_factory.mktemp("redis-cluster")) as cluster:
+        yield cluster
+
+
+_prefixes = (f"test-{number}" for number in count())
+
+
+@pytest.fixture
+def prefix() -> str:
+    """What no other test's keys begin with."""
+    return next(_prefixes)
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis", "redis_cluster"])
+def store(
+    request: pytest.FixtureRequest, tmp_path: Path, prefix: str
+) -> Iterator[MemoryStore | SqliteStore | RedisStore]:
+    """Each of the stores, empty."""
+    match request.param:
+        case "memory":
+            yield MemoryStore()
+        case "sqlite":
+            with SqliteStore(tmp_path / "sessions.db") as on_disk:
+                yield on_disk
+        case kind:
+            server = request.getfixturevalue("redis_server" if kind == "redis" else kind)
+            with RedisStore.from_url(server.url, prefix=prefix) as shared:
+                yield shared

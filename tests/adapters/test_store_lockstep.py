@@ -119,7 +119,7 @@ class Lockstep(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.sqlite = SqliteStore(Path(self.folder.name) / "sessions.db")
-        self.stores = (MemoryStore(), self.sqlite)
+        self.stores: tuple[Any, ...] = (MemoryStore(), self.sqlite)
         self.model = Model()
         self.now = 100
 
