@@ -6,10 +6,9 @@ from .optional import needs
 
 try:
     import redis
-    from redis import asyncio, exceptions
+    from redis import asyncio, connection, exceptions
     from redis.asyncio.retry import Retry as AsyncRetry
     from redis.backoff import NoBackoff
-    from redis.connection import parse_url
     from redis.crc import key_slot
     from redis.retry import Retry
 except ImportError as error:
@@ -20,8 +19,8 @@ __all__ = [
     "NoBackoff",
     "Retry",
     "asyncio",
+    "connection",
     "exceptions",
     "key_slot",
-    "parse_url",
     "redis",
 ]

@@ -18,12 +18,12 @@ from urllib.parse import quote, unquote
 import attrs
 
 from ..effects import InvalidInput
-from .redis_driver import AsyncRetry, NoBackoff, Retry, asyncio, parse_url, redis
+from .redis_driver import AsyncRetry, NoBackoff, Retry, asyncio, connection, redis
 from .redis_rounds import Address
 
 Kind: TypeAlias = Literal["server", "sentinel", "cluster"]
 
-_parse = cast("Any", parse_url)  # which has no types
+_parse = cast("Any", connection).parse_url  # which has no types
 
 _PORTS = {"server": 6379, "sentinel": 26379, "cluster": 6379}
 _DEFAULTS: dict[str, Any] = {

@@ -5,7 +5,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from counterfoil.adapters.memory import MemoryStore
 from counterfoil.adapters.redis import RedisStore
@@ -52,6 +54,23 @@ def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]
         yield cluster
 
 
+@attrs.frozen
+class Awaited:
+    """The async form of a store, each act of which is awaited on a loop in another thread."""
+
+    store: RedisStore
+    loop: BlockingPortal
+
+    def __getattr__(self, act: str) -> Any:
+        if act.endswith("_secret"):
+            return getattr(self.store, act)
+
+        async def await_it(*values: Any) -> Any:
+            return await getattr(self.store.awaited, act)(*values)
+
+        return lambda *values: self.loop.call(await_it, *values)
+
+
 _prefixes = (f"test-{number}" for number in count())
 
 
@@ -61,10 +80,10 @@ def prefix() -> str:
     return next(_prefixes)
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis", "redis_cluster"])
+@pytest.fixture(params=["memory", "sqlite", "redis", "redis_cluster", "redis_cluster_awaited"])
 def store(
     request: pytest.FixtureRequest, tmp_path: Path, prefix: str
-) -> Iterator[MemoryStore | SqliteStore | RedisStore]:
+) -> Iterator[MemoryStore | SqliteStore | RedisStore | Awaited]:
     """Each of the stores, empty."""
     match request.param:
         case "memory":
@@ -72,7 +91,15 @@ def store(
         case "sqlite":
             with SqliteStore(tmp_path / "sessions.db") as on_disk:
                 yield on_disk
-        case kind:
-            server = request.getfixturevalue("redis_server" if kind == "redis" else kind)
-            with RedisStore.from_url(server.url, prefix=prefix) as shared:
+        case "redis":
+            url = request.getfixturevalue("redis_server").url
+            with RedisStore.from_url(url, prefix=prefix) as shared:
                 yield shared
+        case kind:
+            url = request.getfixturevalue("redis_cluster").url
+            with RedisStore.from_url(url, prefix=prefix) as shared:
+                if kind == "redis_cluster":
+                    yield shared
+                else:
+                    with start_blocking_portal("asyncio") as loop:
+                        yield Awaited(shared, loop)
