@@ -52,7 +52,7 @@ def never_left(error: BaseException | None) -> bool:
 
 def unavailable(error: Exception) -> StoreUnavailable:
     """What a driver's error is to the engine. Its text may hold values, so little of it is kept."""
-    if isinstance(error, NotReplicated):
+    if isinstance(error, NotReplicated | Closed):
         return StoreUnavailable(str(error))
     code = re.match(r"[A-Z]{3,}\b", _text(error))
     kind = type(error).__name__ if code is None else code.group()

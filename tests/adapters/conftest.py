@@ -65,10 +65,13 @@ class Awaited:
         if act.endswith("_secret"):
             return getattr(self.store, act)
 
-        async def await_it(*values: Any) -> Any:
+        async def awaited(values: tuple[Any, ...]) -> Any:
             return await getattr(self.store.awaited, act)(*values)
 
-        return lambda *values: self.loop.call(await_it, *values)
+        def call(*values: Any) -> Any:
+            return self.loop.call(awaited, values)
+
+        return call
 
 
 _prefixes = (f"test-{number}" for number in count())

@@ -15,6 +15,8 @@ from typing import Any, Self
 import attrs
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 PATIENCE = 30.0  # s that a server may take for what it was told
 HOST = "127.0.0.1"
@@ -83,15 +85,18 @@ class Server:
 
     def ask(self, *words: str) -> Any:
         """The reply to a command."""
-        client: Any  # whose replies have no types
-        with redis.Redis(host=HOST, port=self.port, socket_timeout=PATIENCE) as client:
+        with self.client() as client:
             return client.execute_command(*words)
 
     def info(self, section: str) -> dict[str, Any]:
         """What it tells of itself."""
-        client: Any
-        with redis.Redis(host=HOST, port=self.port, socket_timeout=PATIENCE) as client:
+        with self.client() as client:
             return dict(client.info(section))
+
+    def client(self, timeout: float = PATIENCE) -> Any:
+        """A client that tries once; its replies have no types."""
+        once = Retry(NoBackoff(), 0)
+        return redis.Redis(host=HOST, port=self.port, socket_timeout=timeout, retry=once)
 
     @property
     def url(self) -> str:

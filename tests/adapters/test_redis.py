@@ -8,7 +8,6 @@ from typing import Any
 
 import attrs
 import pytest
-import redis
 
 from counterfoil.adapters.redis import RedisDurability, RedisStore
 from counterfoil.adapters.redis_acts import Acts
@@ -26,7 +25,7 @@ from counterfoil.effects import (
     StoreUnavailable,
 )
 
-from .redis_servers import Cluster, Replicated, Server, replicated
+from .redis_servers import Cluster, Replicated, Server, replicated, until
 
 MakeRecord = Callable[..., SessionRecord]
 HOUR = 3_600_000  # ms: how long a record is kept after its end
@@ -36,7 +35,7 @@ NEVER = 10**9
 @pytest.fixture
 def client(redis_server: Server) -> Iterator[Any]:
     """A client of another make, which sees what the store keeps."""
-    with redis.Redis(host="127.0.0.1", port=redis_server.port) as client:
+    with redis_server.client() as client:
         yield client
 
 
@@ -350,17 +349,23 @@ def test_a_primary_that_dies_takes_nothing_confirmed_with_it(
     tmp_path: Path, make_record: MakeRecord
 ) -> None:
     durability = RedisDurability(replicas=1, timeout=timedelta(seconds=4))
-    with replicated(tmp_path) as group:
-        with RedisStore.from_url(group.url, durability=durability) as store:
-            for number in range(50):
-                store.create(make_record(f"h{number:02}", created_at=number))
-            group.primary.kill()
-            listed: tuple[SessionRecord, ...] = ()
-            while not listed:
-                try:
-                    listed = store.list_for_user("ada", None)
-                except StoreUnavailable:  # until the Sentinel has promoted the replica
-                    assert group.sentinel.answers()
-            assert [record.handle for record in listed] == [f"h{n:02}" for n in range(50)]
-            with pytest.raises(StoreUnavailable, match="0 of 1 replicas"):
-                store.create(make_record("alone"))
+    with (
+        replicated(tmp_path) as group,
+        RedisStore.from_url(group.url, durability=durability) as store,
+    ):
+        for number in range(50):
+            store.create(make_record(f"h{number:02}", created_at=number))
+        group.primary.kill()
+        until(lambda: answers(store), "a replica that took over")
+        listed = store.list_for_user("ada", None)
+        assert [record.handle for record in listed] == [f"h{n:02}" for n in range(50)]
+        with pytest.raises(StoreUnavailable, match="0 of 1 replicas"):
+            store.create(make_record("alone"))
+
+
+def answers(store: RedisStore) -> bool:
+    try:
+        store.load("nobody's")
+    except StoreUnavailable:
+        return False
+    return True
