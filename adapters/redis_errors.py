@@ -13,14 +13,22 @@ from .redis_driver import exceptions
 ERRORS = (exceptions.RedisError, exceptions.RedisClusterException, OSError)
 """All that the driver raises when a server can't be reached or fails."""
 
-REFUSED = (
-    exceptions.AskError,
-    exceptions.TryAgainError,
-    exceptions.ClusterDownError,
-    exceptions.ReadOnlyError,
-)
-"""Replies of a server that has not done what it was told, and might if asked again."""
+REFUSED = frozenset({"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY"})
+"""Codes of a server that has not done what it was told, and might if asked again."""
 
+# Where the driver has a class for a reply, it cuts the code off; it has more of them with time.
+_CODES: dict[type[Exception], str] = {
+    exceptions.MovedError: "MOVED",
+    exceptions.AskError: "ASK",
+    exceptions.NoScriptError: "NOSCRIPT",
+    exceptions.MasterDownError: "MASTERDOWN",
+    exceptions.ClusterDownError: "CLUSTERDOWN",
+    exceptions.TryAgainError: "TRYAGAIN",
+    exceptions.ReadOnlyError: "READONLY",
+    exceptions.OutOfMemoryError: "OOM",
+    exceptions.NoPermissionError: "NOPERM",
+    exceptions.BusyLoadingError: "LOADING",
+}
 _HINTS = {
     "MOVED": "The server belongs to a cluster: connect with redis+cluster://.",
     "READONLY": "The server is a replica: connect to its primary, or by redis+sentinel://.",
@@ -54,21 +62,24 @@ def unavailable(error: Exception) -> StoreUnavailable:
     """What a driver's error is to the engine. Its text may hold values, so little of it is kept."""
     if isinstance(error, NotReplicated | Closed):
         return StoreUnavailable(str(error))
-    code = re.match(r"[A-Z]{3,}\b", _text(error))
-    kind = type(error).__name__ if code is None else code.group()
+    kind = code_of(error) or type(error).__name__
     # How the driver says that it could not connect holds the address and the system's reason.
-    place = re.match(r"Error \S+ connecting to [^ ]+\. [\w .]*", _text(error))
+    place = re.match(r"Error \S+ connecting to [^ ]+\. [\w .]*", str(error))
     where = "" if place is None else f": {place.group().rstrip('.')}"
     hint = f" {_HINTS[kind]}" if kind in _HINTS else ""
     return StoreUnavailable(f"Redis failed or could not be reached ({kind}{where}).{hint}")
 
 
-def _text(error: Exception) -> str:
-    # The driver cuts the code off where it has a class for it.
-    codes: dict[type[Exception], str] = {
-        exceptions.MovedError: "MOVED",
-        exceptions.ReadOnlyError: "READONLY",
-        exceptions.OutOfMemoryError: "OOM",
-        exceptions.NoPermissionError: "NOPERM",
-    }
-    return codes.get(type(error), str(error))
+def code_of(error: Exception) -> str | None:
+    """The code of a server's reply, such as `READONLY`, if it is one."""
+    for cls, code in _CODES.items():
+        if isinstance(error, cls):
+            return code
+    matched = re.match(r"[A-Z]{3,}\b", str(error))
+    return matched.group() if matched else None
+
+
+def redirection(error: Exception) -> tuple[str, int]:
+    """The server that `ASK 4711 host:port` sends to."""
+    host, _, port = str(error).rpartition(" ")[2].rpartition(":")
+    return host, int(port)

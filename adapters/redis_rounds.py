@@ -13,12 +13,11 @@ told so and judges by what it finds later.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
-from .redis_driver import exceptions
-from .redis_errors import ERRORS, REFUSED, never_left, unavailable
+from .redis_errors import REFUSED, code_of, never_left, redirection, unavailable
 from .redis_scripts import Script
 
 T = TypeVar("T")
@@ -132,17 +131,18 @@ def _ask_batch(calls: Sequence[Call]) -> Act[list[Any]]:
 
 
 def _again(call: Call, reply: Any) -> Command | None:
-    match reply:
-        case exceptions.NoScriptError():
-            return call.command(by_source=True)
-        case exceptions.AskError() if not isinstance(reply, exceptions.MovedError):
-            host, port = cast("Any", reply).node_addr
-            return attrs.evolve(call.command(by_source=True), at=(host, port), asking=True)
-        case Exception() if isinstance(reply, REFUSED) or never_left(reply) or call.repeatable:
-            return call.command()
-        case _:
-            return None
+    if not isinstance(reply, Exception):
+        return None
+    code = code_of(reply)
+    if code == "NOSCRIPT":
+        return call.command(by_source=True)
+    if code == "ASK":
+        at = redirection(reply)
+        return attrs.evolve(call.command(by_source=True), at=at, asking=True)
+    if code in REFUSED or never_left(reply) or call.repeatable:
+        return call.command()
+    return None
 
 
 def _may_have_moved(reply: Any) -> bool:
-    return isinstance(reply, ERRORS) and not isinstance(reply, exceptions.NoScriptError)
+    return isinstance(reply, Exception) and code_of(reply) not in {"NOSCRIPT", "ASK"}

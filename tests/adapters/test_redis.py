@@ -185,7 +185,8 @@ def test_a_record_is_never_without_its_hint_however_acts_meet(
         look = getattr(acts, other)("ada", None, *(((),) if other == "delete_for_user" else ()))
         schedule = Schedule(line)
         for first in order:
-            schedule.go(*(("login", login) if first else ("look", look)), turns=1)
+            name, act = ("login", login) if first else ("look", look)
+            schedule.go(name, act, turns=1)
         schedule.go("login", login)
         schedule.go("look", look)
         assert schedule.answers["login"] is None
@@ -222,7 +223,8 @@ def test_what_is_rekeyed_while_all_are_revoked_does_not_survive(
         changes, revokes = rekey(acts, old, born), acts.delete_for_user("ada", None, ())
         schedule = Schedule(line)
         for first in order:
-            schedule.go(*(("rekey", changes) if first else ("revoke", revokes)), turns=1)
+            name, act = ("rekey", changes) if first else ("revoke", revokes)
+            schedule.go(name, act, turns=1)
         schedule.go("rekey", changes)
         schedule.go("revoke", revokes)
         assert line.carry_out(acts.load("old")) == Missing()

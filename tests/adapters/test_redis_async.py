@@ -128,12 +128,12 @@ def test_connections_end_with_their_loop(redis_server: Server, prefix: str) -> N
         return int(redis_server.info("clients")["connected_clients"])
 
     async def load_at_once() -> int:
-        store = shared.awaited
+        store = mine.awaited
         assert store is not None
         await asyncio.gather(*(store.load("nobody's") for _ in range(10)))
         return connected()
 
-    with RedisStore.from_url(redis_server.url, prefix=prefix) as shared:
+    with RedisStore.from_url(redis_server.url, prefix=prefix) as mine:
         before = connected()
         assert asyncio.run(load_at_once()) > before
         until(lambda: connected() == before, "as few connections as before")
@@ -141,24 +141,24 @@ def test_connections_end_with_their_loop(redis_server: Server, prefix: str) -> N
 
 def test_a_closed_store_is_closed_for_every_loop(redis_server: Server, prefix: str) -> None:
     async def close_early() -> None:
-        store = shared.awaited
+        store = mine.awaited
         assert store is not None
         assert await store.load("nobody's") == Missing()
-        shared.close()
-        for form in (store, shared.awaited):
+        mine.close()
+        for form in (store, mine.awaited):
             assert form is not None
             with pytest.raises(StoreUnavailable, match="store is closed"):
                 await form.load("nobody's")
 
     async def close_this_loops() -> None:
-        store = shared.awaited
+        store = mine.awaited
         assert store is not None
         await store.load("nobody's")
         await store.aclose()
         with pytest.raises(StoreUnavailable, match="store is closed"):
             await store.load("nobody's")
 
-    with RedisStore.from_url(redis_server.url, prefix=prefix) as shared:
+    with RedisStore.from_url(redis_server.url, prefix=prefix) as mine:
         asyncio.run(close_this_loops())
-        assert shared.load("nobody's") == Missing()
+        assert mine.load("nobody's") == Missing()
         asyncio.run(close_early())
