@@ -87,7 +87,7 @@ def test_scripts_that_the_server_has_forgotten_are_sent_again(
 ) -> None:
     store.create(make_record())
     server.ask("SCRIPT", "FLUSH")
-    assert store.merge_payload("h1", FrozenDict({"n": 1}), NEVER) == {"n": 1}
+    assert store.merge_payload("h1", FrozenDict({"n": 1}), NEVER) == FrozenDict({"n": 1})
     server.ask("SCRIPT", "FLUSH")
     assert store.delete_for_user("ada", None, ()) == ("h1",)
 
