@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import anyio
 import pytest
 
 from counterfoil import BlockingSessions, Policy, Sessions
-from counterfoil.adapters.redis import RedisStore
+from counterfoil.adapters.redis import RedisDurability, RedisServer, RedisStore
 from counterfoil.adapters.redis_async_line import CONNECTIONS
 from counterfoil.effects import (
     AsyncStore,
@@ -19,7 +21,7 @@ from counterfoil.effects import (
     StoreUnavailable,
 )
 
-from .redis_servers import Cluster, Server, until
+from .redis_servers import Cluster, Server, free_ports, replicated, until
 
 MakeRecord = Callable[..., SessionRecord]
 NEVER = 10**9
@@ -162,3 +164,44 @@ def test_a_closed_store_is_closed_for_every_loop(redis_server: Server, prefix: s
         asyncio.run(close_this_loops())
         assert mine.load("nobody's") == Missing()
         asyncio.run(close_early())
+
+
+@pytest.mark.parametrize("scheme", ["redis://", "redis+cluster://", "redis+sentinel://"])
+def test_nobody_at_the_address_is_told(scheme: str) -> None:
+    async def load() -> None:
+        assert mine.awaited is not None
+        with pytest.raises(StoreUnavailable):
+            await mine.awaited.load("nobody's")
+
+    (port,) = free_ports(1)
+    url = f"{scheme}127.0.0.1:{port}{'/mine' if 'sentinel' in scheme else ''}"
+    with RedisStore(RedisServer.from_url(url)) as mine:
+        asyncio.run(load())
+
+
+def test_it_follows_the_sentinels(tmp_path: Path, make_record: MakeRecord) -> None:
+    async def fill() -> None:
+        assert mine.awaited is not None
+        for handle in ("h1", "h2"):
+            await mine.awaited.create(make_record(handle))
+
+    async def outlive(primary: Server) -> None:
+        store = mine.awaited
+        assert store is not None
+        assert await store.load("h1") == make_record()
+        primary.kill()
+        revoked: tuple[str, ...] = ()
+        with anyio.fail_after(30):
+            while not revoked:
+                with suppress(StoreUnavailable):  # until the replica is promoted
+                    revoked = await store.delete_for_user("ada", None, ())
+        assert revoked == ("h1", "h2")
+
+    with replicated(tmp_path) as group:
+        confirmed = RedisDurability(replicas=1)
+        with RedisStore.from_url(group.url) as lenient:
+            mine = RedisStore(RedisServer.from_url(group.url), durability=confirmed)
+            with mine:
+                asyncio.run(fill())
+            mine = lenient
+            asyncio.run(outlive(group.primary))
