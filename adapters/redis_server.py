@@ -109,7 +109,9 @@ class RedisServer:
         options = {**self.options, "retry": retry}
         if self.kind == "sentinel":
             sentinel = form.Sentinel(
-                list(self.addresses), sentinel_kwargs=self.sentinel_options, **options
+                list(self.addresses),
+                sentinel_kwargs={**self.sentinel_options, "retry": retry},
+                **options,
             )
             return sentinel.master_for(self.service)
         host, port = address

@@ -199,9 +199,7 @@ def test_it_follows_the_sentinels(tmp_path: Path, make_record: MakeRecord) -> No
 
     with replicated(tmp_path) as group:
         confirmed = RedisDurability(replicas=1)
-        with RedisStore.from_url(group.url) as lenient:
-            mine = RedisStore(RedisServer.from_url(group.url), durability=confirmed)
-            with mine:
-                asyncio.run(fill())
-            mine = lenient
+        with RedisStore.from_url(group.url, durability=confirmed) as mine:
+            asyncio.run(fill())
+        with RedisStore.from_url(group.url) as mine:
             asyncio.run(outlive(group.primary))
