@@ -1,6 +1,7 @@
-"""Records to store, the embedded stores to keep them in, and servers of the others."""
+"""Records to store, the embedded stores to keep them in, and the servers that the others need."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from counterfoil.adapters.sqlite import SqliteStore
 from counterfoil.effects import SessionRecord
 
 from .postgres_server import PostgresServer, postgres_server
+from .redis_servers import Cluster, Server, clustered, free_ports
+
 
 def _record(handle: str = "h1", **changes: Any) -> SessionRecord:
     values: dict[str, Any] = {
@@ -48,6 +51,29 @@ def database(postgres: PostgresServer) -> Iterator[str]:
     name = postgres.new_database()
     yield postgres.url(name)
     postgres.drop(name)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Redis server that all tests of a run share."""
+    with Server(tmp_path_factory.mktemp("redis"), free_ports(1)[0]) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Redis cluster that all tests of a run share, so none may stop a server of it."""
+    with clustered(tmp_path_factory.mktemp("redis-cluster")) as cluster:
+        yield cluster
+
+
+_prefixes = (f"test-{number}" for number in count())
+
+
+@pytest.fixture
+def prefix() -> str:
+    """What no other test's keys begin with."""
+    return next(_prefixes)
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -5,6 +5,7 @@ In tests/adapters: pytest --pyargs counterfoil.effects.conformance --store confo
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -12,11 +13,18 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import anyio.lowlevel
+import psycopg
+from psycopg import sql
 
 from counterfoil.adapters.memory import MemoryStore
+from counterfoil.adapters.postgres import PostgresStore
+from counterfoil.adapters.redis import RedisStore
 from counterfoil.adapters.sqlite import SqliteStore
+
+POSTGRES, REDIS = "COUNTERFOIL_POSTGRES", "COUNTERFOIL_REDIS"  # the variables that have addresses
 
 
 def memory() -> MemoryStore:
@@ -32,6 +40,25 @@ def sqlite() -> Iterator[tuple[SqliteStore, partial[SqliteStore]]]:
             yield store, partial(SqliteStore, path)
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def postgres() -> Iterator[tuple[PostgresStore, partial[PostgresStore]]]:
+    """A schema of PostgreSQL's."""
+    url, schema = os.environ[POSTGRES], f"sessions_{uuid4().hex}"
+    with PostgresStore(url, schema=schema) as store:
+        yield store, partial(PostgresStore, url, schema=schema)
+    with psycopg.connect(url) as connection:
+        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
+
+
+def redis() -> Iterator[tuple[RedisStore, partial[RedisStore]]]:
+    """Keys of Redis that begin alike: of one server, or of a cluster."""
+    url, prefix = os.environ[REDIS], f"sessions-{uuid4().hex}"
+    with RedisStore.from_url(url, prefix=prefix) as store:
+        yield store, partial(RedisStore.from_url, url, prefix=prefix)
+
+
+redis_cluster = redis
 
 
 class Coroutines:
@@ -83,4 +110,7 @@ JUDGED: dict[str, str | None] = {
     "two_forms": None,
     "only_awaited": None,
     "sqlite": None,
+    "postgres": "at_postgres",
+    "redis": "at_redis",
+    "redis_cluster": "at_redis_cluster",
 }

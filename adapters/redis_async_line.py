@@ -1,0 +1,117 @@
+"""The calls of `redis_line.py`, awaited on one asyncio loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, TypeVar
+
+from .redis_errors import ERRORS, Closed
+from .redis_rounds import Act, Address, Primaries, Round
+from .redis_routes import Exchange, RedisDurability, SlotMap, everywhere
+from .redis_server import RedisServer, with_sentinels
+
+T = TypeVar("T")
+
+CONNECTIONS = 64  # at most as many exchanges at once, to each server
+
+
+class AsyncLine:
+    """The connections of one event loop to Redis."""
+
+    def __init__(self, server: RedisServer, durability: RedisDurability | None) -> None:
+        self._server = server
+        self._durability = durability
+        self._clients: dict[Address, Any] = {}
+        self._map: SlotMap | None = None
+        self._room = asyncio.Semaphore(CONNECTIONS)
+        self._life: AsyncGenerator[None] | None = None
+        self._closed = False
+
+    async def carry_out(self, act: Act[T]) -> T:
+        """As `Line.carry_out`."""
+        if self._life is None:
+            self._life = self._until_the_loop_ends()
+            await anext(self._life)
+        try:
+            asked = next(act)
+            while True:
+                asked = act.send(await self._answer(asked))
+        except StopIteration as end:
+            answer: T = end.value
+            return answer
+
+    def close(self) -> None:
+        """Later acts raise `StoreUnavailable`; connections end by `aclose`, or with the loop."""
+        self._closed = True
+
+    async def aclose(self) -> None:
+        """Close every connection; later acts raise `StoreUnavailable`."""
+        self._closed = True
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
+            for part in with_sentinels(client):
+                await part.aclose()
+
+    async def _until_the_loop_ends(self) -> AsyncGenerator[None]:
+        # A loop ends the generators that it has begun (`shutdown_asyncgens`): so nobody need close
+        # the connections of a loop that was run by `asyncio.run` or by a server.
+        try:
+            yield
+        finally:
+            await self.aclose()
+
+    async def _answer(self, asked: Round | Primaries) -> Sequence[Any]:
+        if isinstance(asked, Round):
+            return await self._send(asked)
+        return (await self._slots(look_again=True)).primaries()
+
+    async def _send(self, asked: Round) -> Sequence[Any]:
+        if asked.pause:
+            await asyncio.sleep(asked.pause)
+        replies: list[Any] = [None] * len(asked.commands)
+        try:
+            parts = (await self._slots(look_again=asked.look_again)).split(asked.commands)
+        except ERRORS as error:
+            return [error] * len(replies)
+        for address, numbers in parts.items():
+            commands = tuple(asked.commands[number] for number in numbers)
+            answers = await self._exchange(address, Exchange(commands, self._durability))
+            for number, answer in zip(numbers, answers, strict=True):
+                replies[number] = answer
+        return replies
+
+    async def _exchange(self, address: Address, exchange: Exchange) -> Sequence[Any]:
+        try:
+            async with self._room:
+                pipeline = self._client(address).pipeline(transaction=False)
+                for words in exchange.words():
+                    pipeline.execute_command(*words)
+                return list(exchange.replies(await pipeline.execute(raise_on_error=False)))
+        except ERRORS as error:
+            return [error] * len(exchange.commands)
+
+    async def _slots(self, *, look_again: bool) -> SlotMap:
+        if self._server.kind != "cluster":
+            return everywhere(self._server.addresses[0])
+        if self._map is None or look_again:
+            self._map = await self._look()
+        return self._map
+
+    async def _look(self) -> SlotMap:
+        failed: Exception | None = None
+        known = self._map.primaries() if self._map else ()
+        for address in dict.fromkeys((*known, *self._server.addresses)):
+            try:
+                reply = await self._client(address).execute_command("CLUSTER", "SLOTS")
+                return SlotMap.of(reply, address)
+            except ERRORS as error:
+                failed = error
+        raise failed or Closed("there is no server to ask")
+
+    def _client(self, address: Address) -> Any:
+        if self._closed:
+            raise Closed("the store is closed; open a new one.")
+        if address not in self._clients:
+            self._clients[address] = self._server.async_client_at(address)
+        return self._clients[address]

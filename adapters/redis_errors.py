@@ -1,0 +1,85 @@
+"""What the driver raises, and what it is to the engine.
+
+Its texts may hold values of commands: only a code, a class and an address are taken from them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..effects import StoreUnavailable
+from .redis_driver import exceptions
+
+ERRORS = (exceptions.RedisError, exceptions.RedisClusterException, OSError)
+"""All that the driver raises when a server can't be reached or fails."""
+
+REFUSED = frozenset({"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY"})
+"""Codes of a server that has not done what it was told, and might if asked again."""
+
+# Where the driver has a class for a reply, it cuts the code off; it has more of them with time.
+_CODES: dict[type[Exception], str] = {
+    exceptions.MovedError: "MOVED",
+    exceptions.AskError: "ASK",
+    exceptions.NoScriptError: "NOSCRIPT",
+    exceptions.MasterDownError: "MASTERDOWN",
+    exceptions.ClusterDownError: "CLUSTERDOWN",
+    exceptions.TryAgainError: "TRYAGAIN",
+    exceptions.ReadOnlyError: "READONLY",
+    exceptions.OutOfMemoryError: "OOM",
+    exceptions.NoPermissionError: "NOPERM",
+    exceptions.BusyLoadingError: "LOADING",
+}
+_HINTS = {
+    "MOVED": "The server belongs to a cluster: connect with redis+cluster://.",
+    "READONLY": "The server is a replica: connect to its primary, or by redis+sentinel://.",
+    "OOM": "Give it more memory; its maxmemory-policy should be noeviction.",
+    "NOREPLICAS": "Too few of its replicas are connected (min-replicas-to-write).",
+    "NOPERM": "Its user may not run a command or touch a key that sessions need.",
+    "NOAUTH": "It asks for a password.",
+    "WRONGPASS": "It refuses the user name or the password.",
+    "WRONGTYPE": "Another application uses the same keys: choose another prefix.",
+}
+
+
+class NotReplicated(exceptions.RedisError):
+    """A write that fewer replicas have confirmed in time than were asked for."""
+
+
+class Closed(exceptions.RedisError):
+    """The store was closed."""
+
+
+def never_left(error: BaseException | None) -> bool:
+    """Whether nothing was sent, since nobody took the connection."""
+    while error is not None:
+        if isinstance(error, ConnectionRefusedError | exceptions.MaxConnectionsError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def unavailable(error: Exception) -> StoreUnavailable:
+    """What a driver's error is to the engine. Its text may hold values, so little of it is kept."""
+    if isinstance(error, NotReplicated | Closed):
+        return StoreUnavailable(str(error))
+    kind = code_of(error) or type(error).__name__
+    # How the driver says that it could not connect holds the address and the system's reason.
+    place = re.match(r"Error \S+ connecting to [^ ]+\. [\w .]*", str(error))
+    where = "" if place is None else f": {place.group().rstrip('.')}"
+    hint = f" {_HINTS[kind]}" if kind in _HINTS else ""
+    return StoreUnavailable(f"Redis failed or could not be reached ({kind}{where}).{hint}")
+
+
+def code_of(error: Exception) -> str | None:
+    """The code of a server's reply, such as `READONLY`, if it is one."""
+    for cls, code in _CODES.items():
+        if isinstance(error, cls):
+            return code
+    matched = re.match(r"[A-Z]{3,}\b", str(error))
+    return matched.group() if matched else None
+
+
+def redirection(error: Exception) -> tuple[str, int]:
+    """The server that `ASK 4711 host:port` sends to."""
+    host, _, port = str(error).rpartition(" ")[2].rpartition(":")
+    return host, int(port)

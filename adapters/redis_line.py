@@ -1,0 +1,105 @@
+"""The calls themselves, for callers that block. `redis_async_line.py` has the same, awaited."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any, TypeVar
+
+from .redis_errors import ERRORS, Closed
+from .redis_rounds import Act, Address, Primaries, Round
+from .redis_routes import Exchange, RedisDurability, SlotMap, everywhere
+from .redis_server import RedisServer, with_sentinels
+
+T = TypeVar("T")
+
+
+class Line:
+    """The connections of one process to Redis. May be used by many threads, and after a fork."""
+
+    def __init__(self, server: RedisServer, durability: RedisDurability | None) -> None:
+        self._server = server
+        self._durability = durability
+        self._clients: dict[Address, Any] = {}
+        self._lock = Lock()
+        self._map: SlotMap | None = None
+        self._closed = False
+
+    def carry_out(self, act: Act[T]) -> T:
+        """Carry out an act.
+
+        Raises:
+            StoreUnavailable: Redis can't be reached, or failed.
+        """
+        try:
+            asked = next(act)
+            while True:
+                asked = act.send(self._answer(asked))
+        except StopIteration as end:
+            answer: T = end.value
+            return answer
+
+    def close(self) -> None:
+        """Close every connection; later acts raise `StoreUnavailable`."""
+        self._closed = True
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
+            for part in with_sentinels(client):
+                part.close()
+
+    def _answer(self, asked: Round | Primaries) -> Sequence[Any]:
+        if isinstance(asked, Round):
+            return self._send(asked)
+        return self._slots(look_again=True).primaries()
+
+    def _send(self, asked: Round) -> Sequence[Any]:
+        if asked.pause:
+            time.sleep(asked.pause)
+        replies: list[Any] = [None] * len(asked.commands)
+        try:
+            parts = self._slots(look_again=asked.look_again).split(asked.commands)
+        except ERRORS as error:
+            return [error] * len(replies)
+        for address, numbers in parts.items():
+            commands = tuple(asked.commands[number] for number in numbers)
+            answers = self._exchange(address, Exchange(commands, self._durability))
+            for number, answer in zip(numbers, answers, strict=True):
+                replies[number] = answer
+        return replies
+
+    def _exchange(self, address: Address, exchange: Exchange) -> Sequence[Any]:
+        try:
+            pipeline = self._client(address).pipeline(transaction=False)
+            for words in exchange.words():
+                pipeline.execute_command(*words)
+            return list(exchange.replies(pipeline.execute(raise_on_error=False)))
+        except ERRORS as error:
+            return [error] * len(exchange.commands)
+
+    def _slots(self, *, look_again: bool) -> SlotMap:
+        if self._server.kind != "cluster":
+            return everywhere(self._server.addresses[0])
+        if self._map is None or look_again:
+            self._map = self._look()
+        return self._map
+
+    def _look(self) -> SlotMap:
+        failed: Exception | None = None
+        known = self._map.primaries() if self._map else ()
+        for address in dict.fromkeys((*known, *self._server.addresses)):
+            try:
+                reply = self._client(address).execute_command("CLUSTER", "SLOTS")
+                return SlotMap.of(reply, address)
+            except ERRORS as error:
+                failed = error
+        raise failed or Closed("there is no server to ask")
+
+    def _client(self, address: Address) -> Any:
+        with self._lock:
+            if self._closed:
+                raise Closed("the store is closed; open a new one.")
+            if address not in self._clients:
+                self._clients[address] = self._server.client_at(address)
+            return self._clients[address]
