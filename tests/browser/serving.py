@@ -38,7 +38,7 @@ def quiet(*_: object) -> None:
 
 
 class Clock:
-    """The server's clock: stands still until the test moves it, as the browser's own never does."""
+    """The server's clock, in ms: it stands still until the test moves it. The browser's goes on."""
 
     def __init__(self) -> None:
         self.now = time.time_ns() // 1_000_000
