@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
+from counterfoil import AntiCsrf
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 Mode = Literal["cookie", "header"]
+
+# The anti-CSRF modes by cookie; by header there is nothing to check.
+WAYS: list[tuple[Mode, AntiCsrf]] = [
+    *(("cookie", anti_csrf) for anti_csrf in AntiCsrf),
+    ("header", AntiCsrf.VIA_TOKEN),
+]
 
 # A document of the origin on which no script runs: the SDK is alone.
 BLANK = "/auth/jwt/jwks.json"

@@ -11,7 +11,7 @@ import pytest
 from counterfoil import AntiCsrf
 
 from .serving import REFRESH
-from .tab import Mode, OpenTab, Tab
+from .tab import WAYS, Mode, OpenTab, Tab
 
 
 def wait_for_the_token_to_end(tab: Tab) -> None:
@@ -28,10 +28,7 @@ def wait_for_the_token_to_end(tab: Tab) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("mode", "anti_csrf"),
-    [*(("cookie", anti_csrf) for anti_csrf in AntiCsrf), ("header", AntiCsrf.VIA_TOKEN)],
-)
+@pytest.mark.parametrize(("mode", "anti_csrf"), WAYS)
 def test_a_life_in_the_demo(
     serve_demo: Callable[..., str], open_tab: OpenTab, mode: Mode, anti_csrf: AntiCsrf
 ) -> None:

@@ -16,7 +16,7 @@ from counterfoil.adapters.web.cors import cors
 from counterfoil.adapters.web.exchange import ASGIApp
 
 from .serving import LIFE, REFRESH, Clock, Site, demo_of, quiet
-from .tab import BLANK, Mode, OpenTab
+from .tab import BLANK, WAYS, Mode, OpenTab
 
 
 def pages(_: str) -> ASGIApp:
@@ -49,7 +49,7 @@ def site(serve: Callable[..., Site]) -> Site:
     return serve(pages)
 
 
-@pytest.mark.parametrize("anti_csrf", AntiCsrf)
+@pytest.mark.parametrize(("mode", "anti_csrf"), WAYS)
 def test_a_life_across_origins(
     serve: Callable[..., Site],
     site: Site,
