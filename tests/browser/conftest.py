@@ -19,6 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from counterfoil.adapters.web.exchange import ASGIApp
+
+from .serving import Clock, Site, serving
+from .tab import Mode, OpenTab, Tab
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -33,6 +38,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP *.test 127.0.0.1",
 )
 
 
@@ -118,3 +124,37 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of the applications that a test serves."""
+    return Clock()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Site]]:
+    """Serves an application from this process: takes what makes it for an origin."""
+    with ExitStack() as sites:
+
+        def start(make: Callable[[str], ASGIApp], host: str = "localhost") -> Site:
+            return sites.enter_context(serving(make, host))
+
+        yield start
+
+
+@pytest.fixture
+def open_tab(new_page: Callable[..., Page], sdk: Path) -> OpenTab:
+    """Opens a tab with the SDK in a cookie jar of its own."""
+
+    def open_tab(api: str, mode: Mode, *, site: str | None = None, locked: bool = True) -> Tab:
+        return Tab(page=new_page(), sdk=sdk, api=api, mode=mode, locked=locked).open(site)
+
+    return open_tab
+
+
+@pytest.fixture(params=["cookie", "header"])
+def mode(request: pytest.FixtureRequest) -> Mode:
+    """Each way that tokens travel."""
+    chosen: Mode = request.param
+    return chosen
