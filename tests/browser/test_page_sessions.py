@@ -54,12 +54,11 @@ def test_a_life_that_ends_is_renewed_by_itself(open_demo: OpenDemo, mode: str) -
     before = demo.holds
     demo.says("session-said", "it was renewed first")
     assert demo.holds != before
-    assert demo.element("seconds").inner_text() in {"1 s", "2 s"}
+    assert demo.refreshes != []
 
 
 def test_requests_at_once_need_one_refresh(open_demo: OpenDemo) -> None:
-    demo = open_demo(ACCESS_TTL=2)
-    demo.log_in()
+    demo = open_demo(ACCESS_TTL=5).log_in()
     demo.page.get_by_label("Renew it by itself").uncheck()
     demo.refreshes.clear()
     demo.outlive()
@@ -68,7 +67,7 @@ def test_requests_at_once_need_one_refresh(open_demo: OpenDemo) -> None:
 
 
 def test_two_tabs_need_one_refresh_too(open_demo: OpenDemo) -> None:
-    demo = open_demo(ACCESS_TTL=3).log_in()
+    demo = open_demo(ACCESS_TTL=5).log_in()
     other = DemoPage(demo.page.context.new_page()).open(demo.page.url)
     for tab in (demo, other):
         tab.page.get_by_label("Renew it by itself").uncheck()
@@ -93,6 +92,8 @@ def test_a_second_tab_is_in_the_same_session_and_goes_with_it(open_demo: OpenDem
     for tab in (demo, other):
         tab.page.get_by_role("heading", name="Log in").wait_for()
         assert tab.kept is None
+    demo.says("notice", "signed out somewhere else")
+    assert other.element("notice").inner_text() == ""
 
 
 def test_a_reload_changes_nothing(open_demo: OpenDemo) -> None:

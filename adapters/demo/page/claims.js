@@ -6,20 +6,27 @@ import { $, fill, make } from "./dom.js";
 
 // What the engine itself puts into a token; no application can change it.
 const ENGINE = new Set(
-  "sub iat exp iss aud sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken rsub tId".split(" "),
+  "sub iat exp iss aud sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken rsub tId".split(
+    " ",
+  ),
 );
 
 export function showClaims(own) {
   const names = Object.keys(own.payload).filter((name) => !ENGINE.has(name));
   const rows = names.map((name) => row(name, own.payload[name]));
-  fill($("claims"), ...(rows.length ? rows : [make("li", { class: "hint" }, "None yet: set one.")]));
+  fill(
+    $("claims"),
+    ...(rows.length ? rows : [make("li", { class: "hint" }, "None yet: set one.")]),
+  );
 }
 
 export function setUpClaims() {
   $("claim-form").addEventListener("submit", (event) => {
     event.preventDefault();
     const name = $("claim").value;
-    void run(event.submitter, "claims-said", () => merge(name, parsed($("value").value), `${name} is set.`));
+    void run(event.submitter, "claims-said", () =>
+      merge(name, parsed($("value").value), `${name} is set.`),
+    );
   });
 }
 
@@ -32,7 +39,13 @@ function row(name, value) {
       return words;
     }),
   );
-  return make("li", {}, make("code", {}, name), make("span", { class: "value" }, JSON.stringify(value)), remove);
+  return make(
+    "li",
+    {},
+    make("code", {}, name),
+    make("span", { class: "value" }, JSON.stringify(value)),
+    remove,
+  );
 }
 
 async function merge(name, value, words) {

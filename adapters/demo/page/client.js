@@ -66,7 +66,12 @@ export async function signOut() {
 
 /** A login of which nothing is kept: a session on what might be another device. */
 export async function loginElsewhere(userId, device) {
-  return send("/login", { body: { userId, device }, mode: "header", tokens: false, cookies: false });
+  return send("/login", {
+    body: { userId, device },
+    mode: "header",
+    tokens: false,
+    cookies: false,
+  });
 }
 
 /** Ask for what no session is needed for. */
@@ -93,7 +98,11 @@ async function locked(work) {
 
 async function send(path, { method, body, mode, token = "access", tokens = true, cookies = true }) {
   const own = tokens ? kept() : null;
-  const headers = { rid: "anti-csrf", "fdi-version": "4.2", "st-auth-mode": mode ?? own?.mode ?? "cookie" };
+  const headers = {
+    rid: "anti-csrf",
+    "fdi-version": "4.2",
+    "st-auth-mode": mode ?? own?.mode ?? "cookie",
+  };
   if (own?.antiCsrf) headers["anti-csrf"] = own.antiCsrf;
   if (own?.[token]) headers.authorization = `Bearer ${own[token]}`;
   if (body) headers["content-type"] = "application/json";

@@ -17,7 +17,8 @@ const DEVICE = `${/(Firefox|Edg|Chrome|Safari)/.exec(navigator.userAgent)?.[0] ?
 }`.replace("Edg ", "Edge ");
 
 const WHY = {
-  theft: "A refresh token that had been used came again: two hold it, so its session was revoked for both. Log in again; the copy is worth nothing now.",
+  theft:
+    "A refresh token that had been used came again: two hold it, so its session was revoked for both. Log in again; the copy is worth nothing now.",
   revoked: "The session was signed out somewhere else: in another tab, or on another device.",
   unknown: "The server knows this session no more. It expired, or the demo was started afresh.",
 };
@@ -27,12 +28,15 @@ let shown = null; // the session on the page
 let left = null; // the one that was on it before
 let isStarted = false;
 
-whenEnded(async (message) => {
-  await learn(); // the log knows why
-  const why = message === "token theft detected" ? "theft" : (ended.get(left?.payload.sessionHandle) ?? "unknown");
+whenEnded((message) => over(message === "token theft detected" ? "theft" : "unknown"));
+
+/** Say why the session that was here has ended: as the log knows it, or else as it seems. */
+async function over(seems) {
+  await learn();
+  const why = ended.get(left?.payload.sessionHandle) ?? seems;
   if (why === "theft") theftEnded();
-  explain(why);
-});
+  if (!session()) explain(why);
+}
 
 /** Show what is kept. */
 function show() {
@@ -70,7 +74,12 @@ function explain(why) {
 /** Where what had the focus is gone, the focus goes on where things go on. */
 function goOnAt(element) {
   const focused = document.activeElement;
-  if (!focused || focused === document.body || focused.closest("[hidden]") || focused === $("login-title"))
+  if (
+    !focused ||
+    focused === document.body ||
+    focused.closest("[hidden]") ||
+    focused === $("login-title")
+  )
     element.focus();
 }
 
@@ -84,7 +93,8 @@ const learn = watch({
     else if (listChanged) await run(null, "devices-said", showDevices);
   },
   away(isAway) {
-    const words = "The server can’t be reached. Your tokens stay as they are; this page goes on as soon as it is back.";
+    const words =
+      "The server can’t be reached. Your tokens stay as they are; this page goes on as soon as it is back.";
     if (isAway !== ($("away").textContent !== "")) fill($("away"), isAway ? words : "");
   },
   async back() {
@@ -96,8 +106,14 @@ const learn = watch({
 async function whoAmI() {
   const before = session()?.holds;
   const answer = await call("/me", { method: "POST" });
-  const renewed = session()?.holds !== before ? "The access token had run out: it was renewed first, then " : "";
-  return [renewed, `${renewed ? "the" : "The"} server says: you are ${answer.body.userId}.`];
+  const isRenewed = session()?.holds !== before;
+  const words = `server says: you are ${answer.body.userId}.`;
+  return told(
+    answer,
+    isRenewed
+      ? `The access token had run out: it was renewed first, then the ${words}`
+      : `The ${words}`,
+  );
 }
 
 async function describe() {
@@ -128,7 +144,15 @@ function setUp() {
   doing($("refresh"), "session-said", async () => {
     const before = session().holds;
     await refresh();
-    return ["Refreshed at ", timeOf(Date.now()), ": ", chip(before), " was exchanged for ", chip(session().holds), "."];
+    return [
+      "Refreshed at ",
+      timeOf(Date.now()),
+      ": ",
+      chip(before),
+      " was exchanged for ",
+      chip(session().holds),
+      ".",
+    ];
   });
   doing($("ask"), "session-said", whoAmI);
   doing($("sign-out"), "session-said", signOut);
@@ -137,7 +161,10 @@ function setUp() {
   setUpDevices();
   setUpTrouble();
   setUpTheft();
-  onChange(() => show());
+  onChange(({ elsewhere }) => {
+    show();
+    if (elsewhere && !shown) void run(null, "login-said", () => over("revoked"));
+  });
 }
 
 setUp();

@@ -34,8 +34,17 @@ function row(known) {
   return make(
     "li",
     {},
-    make("span", { class: "value" }, make("b", {}, known.device), known.here ? make("span", { class: "badge" }, "this device") : "",
-      make("small", {}, `${short(known.handle)}, since ${since}, until ${new Date(known.expiresAt).toLocaleDateString()}`)),
+    make(
+      "span",
+      { class: "value" },
+      make("b", {}, known.device),
+      known.here ? make("span", { class: "badge" }, "this device") : "",
+      make(
+        "small",
+        {},
+        `${short(known.handle)}, since ${since}, until ${new Date(known.expiresAt).toLocaleDateString()}`,
+      ),
+    ),
     out,
   );
 }
@@ -53,4 +62,5 @@ function whenHere(answer) {
   return told(answer, "");
 }
 
-const counted = (handles) => (handles.length === 1 ? "One other session is" : `${handles.length} other sessions are`);
+const counted = (handles) =>
+  handles.length === 1 ? "One other session is" : `${handles.length} other sessions are`;

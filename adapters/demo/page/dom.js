@@ -16,7 +16,12 @@ export function make(tag, attributes = {}, ...children) {
 /** A token's name with a colour of its own: two that are equal look equal. */
 export function chip(fingerprint, letter = "R") {
   if (!fingerprint) return make("span", { class: "chip none" }, "nothing");
-  const element = make("span", { class: "chip" }, make("i", { "aria-hidden": "true" }), `${letter}·${fingerprint}`);
+  const element = make(
+    "span",
+    { class: "chip" },
+    make("i", { "aria-hidden": "true" }),
+    `${letter}·${fingerprint}`,
+  );
   element.style.setProperty("--hue", Math.round((parseInt(fingerprint, 16) / 0xffffff) * 360));
   return element;
 }
@@ -36,4 +41,5 @@ export function fill(element, ...children) {
 
 export const short = (handle) => `…${handle.slice(-4)}`;
 
-export const timeOf = (ms) => new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+export const timeOf = (ms) =>
+  new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });

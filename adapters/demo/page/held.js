@@ -15,23 +15,28 @@ export function showHeld(own, { antiCsrf }) {
 }
 
 const inCookies = {
-  refresh: () => "An HttpOnly cookie: no script can read it, and it goes to /auth/session/refresh alone.",
+  refresh: () =>
+    "An HttpOnly cookie: no script can read it, and it goes to /auth/session/refresh alone.",
   access: (own) => `An HttpOnly cookie, sent with each request. Good until ${timeOf(own.endsAt)}.`,
 };
 
 const inHeaders = {
-  refresh: (own) => `${own.refresh?.length ?? 0} characters in localStorage, where any script of this page can read them.`,
-  access: (own) => `${own.access?.length ?? 0} characters in localStorage, sent as Authorization. Good until ${timeOf(own.endsAt)}.`,
+  refresh: (own) =>
+    `${own.refresh?.length ?? 0} characters in localStorage, where any script of this page can read them.`,
+  access: (own) =>
+    `${own.access?.length ?? 0} characters in localStorage, sent as Authorization. Good until ${timeOf(own.endsAt)}.`,
 };
 
 function guard(own, mode) {
   if (own.mode === "header") return "None needed: no browser sends these headers for another site.";
-  return {
-    VIA_TOKEN: "A token in localStorage, sent as a header that no other site can send.",
-    VIA_CUSTOM_HEADER: "The header rid: another site can’t send it.",
-    FETCH_METADATA: "The browser itself says which site a request comes from (Sec-Fetch-Site).",
-    NONE: "Switched off.",
-  }[mode] ?? ""; // not known yet
+  return (
+    {
+      VIA_TOKEN: "A token in localStorage, sent as a header that no other site can send.",
+      VIA_CUSTOM_HEADER: "The header rid: another site can’t send it.",
+      FETCH_METADATA: "The browser itself says which site a request comes from (Sec-Fetch-Site).",
+      NONE: "Switched off.",
+    }[mode] ?? ""
+  ); // not known yet
 }
 
 function row(name, ...words) {

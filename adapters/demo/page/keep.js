@@ -55,17 +55,17 @@ export function forget() {
 
 const listeners = [];
 
-/** Be told when what is kept changes, here or in another tab. */
+/** Be told when what is kept changes; `elsewhere` is whether another tab has changed it. */
 export function onChange(listener) {
   listeners.push(listener);
 }
 
-function changed() {
-  for (const listener of listeners) listener();
+function changed({ elsewhere = false } = {}) {
+  for (const listener of listeners) listener({ elsewhere });
 }
 
 addEventListener("storage", (event) => {
-  if (event.key === KEY || event.key === null) changed();
+  if (event.key === KEY || event.key === null) changed({ elsewhere: true });
 });
 
 /** When the access token ends by this machine's clock, and how long it lives in all, in ms. */

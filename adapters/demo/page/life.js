@@ -11,7 +11,11 @@ let renewing = false;
 export function setUpLife(renew) {
   setInterval(async () => {
     draw();
-    const isDue = own && $("auto").checked && document.visibilityState === "visible" && Date.now() >= own.endsAt;
+    const isDue =
+      own &&
+      $("auto").checked &&
+      document.visibilityState === "visible" &&
+      Date.now() >= own.endsAt;
     if (!isDue || renewing) return;
     renewing = true;
     await renew();

@@ -95,9 +95,23 @@ function begin(line) {
   const count = make("summary");
   const response = make("ul");
   const details = make("details", { hidden: "" }, count, response);
-  const heading = make("h3", {}, make("span", { class: "method" }, method), " ", path.replace(/[0-9a-f-]{36}/, "…"), " ", who, " ", status);
+  const heading = make(
+    "h3",
+    {},
+    make("span", { class: "method" }, method),
+    " ",
+    path.replace(/[0-9a-f-]{36}/, "…"),
+    " ",
+    who,
+    " ",
+    status,
+  );
   const open = !FOLDED.includes(line.request);
-  const element = make("li", {}, make("details", { open: open && "" }, make("summary", {}, heading), effects, details));
+  const element = make(
+    "li",
+    {},
+    make("details", { open: open && "" }, make("summary", {}, heading), effects, details),
+  );
   $("log").prepend(element);
   if ($("log").childElementCount > MOST_GROUPS) $("log").lastElementChild.remove();
   const group = { status, effects, details, count, response };
@@ -106,12 +120,27 @@ function begin(line) {
 }
 
 function told(line) {
-  const element = make("li", {}, make("code", { "data-effect": line.effect }, line.effect), " ", ...withChips(line.asked));
+  const element = make(
+    "li",
+    {},
+    make("code", { "data-effect": line.effect }, line.effect),
+    " ",
+    ...withChips(line.asked),
+  );
   const isBad = line.asked.startsWith("TheftDetected") || line.asked.startsWith("RequestRejected");
   if (isBad) element.dataset.kind = "bad";
   if (line.reply) {
     const kind = ["Missing", "Stale", "StoreUnavailable"].includes(line.reply) ? "bad" : "good";
-    element.append(make("span", { class: "reply", "data-kind": kind }, make("span", { class: "unseen" }, "replied: "), make("code", {}, line.reply), " ", ...withChips(line.answered)));
+    element.append(
+      make(
+        "span",
+        { class: "reply", "data-kind": kind },
+        make("span", { class: "unseen" }, "replied: "),
+        make("code", {}, line.reply),
+        " ",
+        ...withChips(line.answered),
+      ),
+    );
   }
   return element;
 }

@@ -27,7 +27,11 @@ export function showTheft(own) {
   $("own-refresh").classList.toggle("main", next === "own");
   $("thief-refresh").classList.toggle("main", next === "thief" && state === "stolen");
   $("thief-refresh").textContent =
-    state === "over" ? "The thief tries again" : hisLast ? "The thief refreshes again" : "The thief refreshes";
+    state === "over"
+      ? "The thief tries again"
+      : hisLast
+        ? "The thief refreshes again"
+        : "The thief refreshes";
   fill($("own-jar"), chip(own?.holds));
   fill($("his-jar"), chip(his));
 }
@@ -58,7 +62,11 @@ async function copy() {
   from = session().payload.sessionHandle;
   his = answer.body.holds;
   $("auto").checked = false;
-  tell("Copied.", ["You both hold ", chip(his), ". (“Renew it by itself” is off now, so that you see each step.)"]);
+  tell("Copied.", [
+    "You both hold ",
+    chip(his),
+    ". (“Renew it by itself” is off now, so that you see each step.)",
+  ]);
   $("thief-refresh").focus();
 }
 
@@ -69,12 +77,30 @@ async function heRefreshes() {
   const own = session();
   const got = ["The thief showed ", chip(hisLast), " and got ", chip(his), "."];
   if (his === own?.holds)
-    tell("The same as yours.", [...got, ` You had exchanged it less than ${settings.leeway} s ago: he is taken for a second tab of yours.`]);
+    tell("The same as yours.", [
+      ...got,
+      ` You had exchanged it less than ${settings.leeway} s ago: he is taken for a second tab of yours.`,
+    ]);
   else if (hisLast === own?.holds)
-    tell("He is in.", [...got, " The server can’t know: a refresh by you would look like this. If you refreshed now, you would look like a tab whose response was lost, and be let in too."]);
+    tell("He is in.", [
+      ...got,
+      " The server can’t know: a refresh by you would look like this. If you refreshed now, you would look like a tab whose response was lost, and be let in too.",
+    ]);
   else if (hisLast === own?.parent)
-    tell("A line of his own.", [...got, " You never used what you had got for it, so it might have been a response that was lost: yours is displaced. When you show it, it comes out that two hold this session."], { then: "own" });
-  else tell("He goes on.", [...got, " He used what he had got. Yours is now a token that no honest browser would hold."], { then: "own" });
+    tell(
+      "A line of his own.",
+      [
+        ...got,
+        " You never used what you had got for it, so it might have been a response that was lost: yours is displaced. When you show it, it comes out that two hold this session.",
+      ],
+      { then: "own" },
+    );
+  else
+    tell(
+      "He goes on.",
+      [...got, " He used what he had got. Yours is now a token that no honest browser would hold."],
+      { then: "own" },
+    );
 }
 
 function heIsRefused(answer) {
@@ -84,7 +110,10 @@ function heIsRefused(answer) {
     return;
   }
   state = "over";
-  tell("Noticed.", [...showed, ", which no honest browser would hold: two hold this session. The server revoked it, for him and for you."]);
+  tell("Noticed.", [
+    ...showed,
+    ", which no honest browser would hold: two hold this session. The server revoked it, for him and for you.",
+  ]);
 }
 
 async function iRefresh() {
@@ -93,13 +122,30 @@ async function iRefresh() {
     await refresh();
   } catch (error) {
     if (error instanceof Ended && error.message === "token theft detected")
-      tell("Noticed.", ["You showed ", chip(before), ", which no honest browser would hold: two hold this session. The server revoked it. The thief is out, and you log in again."]);
+      tell("Noticed.", [
+        "You showed ",
+        chip(before),
+        ", which no honest browser would hold: two hold this session. The server revoked it. The thief is out, and you log in again.",
+      ]);
     throw error;
   }
   const now = session().holds;
   const got = ["You showed ", chip(before), " and got ", chip(now), "."];
-  if (now === his) tell("The same as his.", [...got, ` He had exchanged it less than ${settings.leeway} s ago: you are taken for a second tab. Once one of you has gone on, and the other comes late, it is noticed.`]);
-  else if (before === his) tell("Exchanged.", [...got, " The thief’s copy is one behind. See what it still gets him."]);
-  else if (before === hisLast) tell("A line of your own.", [...got, " The thief’s was never used, so it might have been a response that you lost: it is displaced. When he shows it, he gives himself away."]);
-  else tell("You go on.", [...got, " You used what you had got. The thief’s is now a token that no honest browser would hold."]);
+  if (now === his)
+    tell("The same as his.", [
+      ...got,
+      ` He had exchanged it less than ${settings.leeway} s ago: you are taken for a second tab. Once one of you has gone on, and the other comes late, it is noticed.`,
+    ]);
+  else if (before === his)
+    tell("Exchanged.", [...got, " The thief’s copy is one behind. See what it still gets him."]);
+  else if (before === hisLast)
+    tell("A line of your own.", [
+      ...got,
+      " The thief’s was never used, so it might have been a response that you lost: it is displaced. When he shows it, he gives himself away.",
+    ]);
+  else
+    tell("You go on.", [
+      ...got,
+      " You used what you had got. The thief’s is now a token that no honest browser would hold.",
+    ]);
 }

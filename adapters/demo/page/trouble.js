@@ -9,15 +9,27 @@ export function setUpTrouble() {
   doing($("twice"), "trouble-said", async () => {
     const before = session().holds;
     const [one, other] = await refreshTwice();
-    const held = ["Both showed ", chip(before), ". One got ", chip(one.holds), ", the other ", chip(other.holds), ": "];
+    const held = [
+      "Both showed ",
+      chip(before),
+      ". One got ",
+      chip(one.holds),
+      ", the other ",
+      chip(other.holds),
+      ": ",
+    ];
     if (one.holds !== other.holds) return [...held, "they did not meet; one came after the other."];
-    return [...held, "the same successor. Neither tab is taken for a thief, and nobody is logged out."];
+    return [
+      ...held,
+      "the same successor. Neither tab is taken for a thief, and nobody is logged out.",
+    ];
   });
   doing($("lose"), "trouble-said", async () => {
     const before = session().holds;
     await loseResponse();
     return [
-      "The server has exchanged your token, but you never heard of it and still hold ", chip(before),
+      "The server has exchanged your token, but you never heard of it and still hold ",
+      chip(before),
       `. Refresh now: within ${settings.leeway} s you get the successor that was lost, later a new one. You stay logged in.`,
     ];
   });
