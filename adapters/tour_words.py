@@ -10,35 +10,56 @@ from typing import Any
 import attrs
 
 from ..core import ClaimFailure
+from ..core.transport import ACCESS_HEADER, REFRESH_HEADER
 from ..effects import (
     Announce,
     AppendHeader,
     ClaimFetched,
     Effect,
     Establish,
+    Event,
     FetchClaim,
     FrozenDict,
     Json,
+    Listed,
+    ListSessions,
     Load,
     Missing,
     Regenerate,
     Regenerated,
     Rejection,
     RemoveHeader,
+    RequestRejected,
     Revoke,
     Revoked,
+    RevokeUser,
     Rotate,
     Secret,
     SessionRecord,
     SetCookie,
     SetHeader,
     Stale,
+    TheftDetected,
     to_json,
 )
 
 _ESCAPE = re.compile(r"(\x1b\[[0-9]+m)")
 
+TOKEN_HEADERS = {ACCESS_HEADER: "A", REFRESH_HEADER: "R"}
+
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = "1", "2", "31", "32", "33", "36"
+
+
+class Nicknames:
+    """Calls the first token R0 or A0, the next of its kind R1 or A1, and so on."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def __call__(self, token: str, letter: str) -> str:
+        """The token's nickname."""
+        number = sum(name.startswith(letter) for name in self._names.values())
+        return self._names.setdefault(token, f"{letter}{number}")
 
 
 @attrs.define(eq=False)
@@ -49,13 +70,14 @@ class Teller:
         write: takes a line.
         width: columns that a line may have.
         colour: whether to mark words with ANSI escapes.
+        nicknames: what to call a token, of a kind (R or A); it is never shown itself.
     """
 
     write: Callable[[str], None]
     width: int = 80
     colour: bool = False
+    nicknames: Callable[[str, str], str] = attrs.field(factory=Nicknames, repr=False)
     _chapters: int = 0
-    _names: dict[str, str] = attrs.field(factory=dict[str, str])
 
     def chapter(self, title: str, why: str) -> None:
         """The head of a chapter."""
@@ -73,11 +95,11 @@ class Teller:
         """An effect that was carried out, and its reply."""
         label = f"{who}: " if who else ""
         name = self._in(CYAN, type(effect).__name__)
-        self._line(f"     {label}{name} {self._asked(effect)}".rstrip())
+        self._line(f"     {label}{name} {self.asked(effect)}".rstrip())
         if reply is not None:
             colour = RED if isinstance(reply, Stale | Missing) else GREEN
             answer = self._in(colour, type(reply).__name__)
-            self._line(f"       {self._in(DIM, '↳')} {answer} {self._answered(reply)}".rstrip())
+            self._line(f"       {self._in(DIM, '↳')} {answer} {self.answered(reply)}".rstrip())
 
     def nothing(self) -> None:
         """There was no effect."""
@@ -116,7 +138,8 @@ class Teller:
         )
         self._paragraph("The same as data: counterfoil tour --json. Next: the README's quickstart.")
 
-    def _asked(self, effect: Effect[Any]) -> str:
+    def asked(self, effect: Effect[Any]) -> str:
+        """What an effect asks, beside its name; nothing where its name says all."""
         match effect:
             case Establish(record):
                 return f"{_short(record.handle)} of {record.user_id}, {_payload(record.payload)}"
@@ -130,23 +153,29 @@ class Teller:
                 return _payload(patch) if patch else "sign only, write nothing"
             case Revoke(handles):
                 return ", ".join(map(_short, handles))
+            case RevokeUser(user_id, keep=keep):
+                kept = f", but not {', '.join(map(_short, keep))}" if keep else ""
+                return f"all of {user_id}{kept}"
+            case ListSessions(user_id):
+                return f"of {user_id}"
             case FetchClaim(key=key, user_id=user_id):
                 return f"{key} of {user_id}"
             case SetCookie(name=name, value=value, path=path):
                 shown = self._nickname(value, "R" if "Refresh" in name else "A")
                 return f"{name}={shown}; Path={path}" if value else f"{name} deleted; Path={path}"
             case SetHeader(name, value):
-                return f"{name}: {self._header(value)}"
+                return f"{name}: {self._header(name, value)}"
             case AppendHeader(name, value):
                 return f"{name}: {value}"
             case RemoveHeader(name):
                 return name
             case Announce(event):
-                return type(event).__name__
+                return _event(event)
             case _:
                 return ""
 
-    def _answered(self, reply: Any) -> str:
+    def answered(self, reply: Any) -> str:
+        """What a reply says, beside its name."""
         match reply:
             case SessionRecord():
                 return f"generation {reply.generation}, version {reply.version}"
@@ -157,18 +186,19 @@ class Teller:
             case ClaimFetched(value):
                 return to_json(value)
             case Revoked(handles):
-                return ", ".join(map(_short, handles))
+                return ", ".join(map(_short, handles)) or "none was there"
+            case Listed(records):
+                return ", ".join(_short(record.handle) for record in records) or "none"
             case _:
                 return ""
 
-    def _header(self, value: str) -> str:
+    def _header(self, name: str, value: str) -> str:
+        if name in TOKEN_HEADERS and value:
+            return self._nickname(value, TOKEN_HEADERS[name])
         return "…" if isinstance(value, Secret) else value
 
     def _nickname(self, token: str | None, letter: str) -> str:
-        if not token:
-            return "none"
-        number = sum(name.startswith(letter) for name in self._names.values())
-        return self._names.setdefault(token, f"{letter}{number}")
+        return self.nicknames(token, letter) if token else "none"
 
     def _paragraph(self, text: str, style: str = "") -> None:
         for line in textwrap.wrap(text, self.width - 3):
@@ -179,6 +209,17 @@ class Teller:
 
     def _in(self, style: str, text: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self.colour else text
+
+
+def _event(event: Event) -> str:
+    name = type(event).__name__
+    match event:
+        case RequestRejected(reason=reason):
+            return f"{name}, {reason}"
+        case TheftDetected(kind=kind):
+            return f"{name}, {kind}"
+        case _:
+            return name
 
 
 def _short(handle: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
+from contextlib import suppress
 from typing import Annotated, Any, cast
 
 from ...core import Session
-from ...effects import InvalidInput, thaw
+from ...effects import InvalidInput, Rejection, thaw
 from ..optional import needs
+from ..response import ResponseHeaders
 from ..web.fastapi import ExchangeDep, add_sessions, verify_session
+from .page_files import add_page
 from .thief import Thief
-from .watching import WatchedSessions
+from .watching import Statuses, WatchedSessions
 
 try:
     from fastapi import Depends, FastAPI, Request
@@ -20,61 +22,35 @@ except ImportError as error:
     raise needs("demo") from error
 
 LARGEST_BODY = 64 * 1024  # bytes
+LONGEST_NAME = 100  # characters
+UNNAMED = "a client"
 
 # What was revoked elsewhere is over here at once: the store is asked each time.
 Current = Annotated[Session, Depends(verify_session(check_database=True))]
-
-PAGE = {"/": "index.html", "/demo.js": "demo.js", "/demo.css": "demo.css"}
-KINDS = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
-GUARD = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 def demo(sessions: WatchedSessions) -> FastAPI:
     """The demo over these sessions."""
     app = FastAPI(title="counterfoil demo")
     add_sessions(app, sessions)
+    app.add_middleware(Statuses)
     app.add_exception_handler(InvalidInput, _bad_request)
-    _add_page(app)
+    add_page(app)
     _add_account(app)
     _add_devices(app)
+    _add_loss(app)
     _add_theft(app, Thief(sessions))
-
-    @app.get("/log")
-    async def log(after: int = 0) -> list[dict[str, Any]]:
-        """What was done since a line."""
-        return sessions.log.after(after)
-
+    _add_watching(app, sessions)
     return app
-
-
-def _add_page(app: FastAPI) -> None:
-    folder = files(f"{__package__}") / "page"
-
-    def serve(path: str, name: str) -> None:
-        body = (folder / name).read_bytes()
-        kind = KINDS[name.rpartition(".")[2]]
-
-        @app.get(path, include_in_schema=False)
-        async def page() -> Response:
-            return Response(body, media_type=kind, headers=GUARD)
-
-    for path, name in PAGE.items():
-        serve(path, name)
 
 
 def _add_account(app: FastAPI) -> None:
     @app.post("/login")
     async def login(request: Request, exchange: ExchangeDep) -> dict[str, Any]:
-        """A new session, in the mode of `st-auth-mode`."""
+        """A new session, in the mode of `st-auth-mode`; `device` is what to list it as."""
         body = await _body(request)
-        user_id = body.get("userId")
-        if not isinstance(user_id, str) or not 0 < len(user_id) <= 100:
-            raise InvalidInput("userId must be a text of 1 to 100 characters.")
-        return _shown(await exchange.create_session(user_id))
+        user_id, device = _word(body, "userId"), _word({"device": UNNAMED, **body}, "device")
+        return _shown(await exchange.create_session(user_id, data={"device": device}))
 
     @app.get("/me")
     @app.post("/me")
@@ -100,6 +76,7 @@ def _add_devices(app: FastAPI) -> None:
                 listed.append(
                     {
                         "handle": handle,
+                        "device": known.data.get("device", UNNAMED),
                         "createdAt": known.created_at,
                         "expiresAt": known.expires_at,
                         "here": handle == session.handle,
@@ -131,18 +108,45 @@ def _add_devices(app: FastAPI) -> None:
         return {"revoked": list(revoked)}
 
 
-def _add_theft(app: FastAPI, thief: Thief) -> None:
+def _add_loss(app: FastAPI) -> None:
     # A browser sends the refresh cookie to the refresh route, and to what lies below it.
+    @app.post("/auth/session/refresh/lose")
+    async def lose(request: Request, exchange: ExchangeDep) -> Response:
+        """Refresh, and lose the response: what it tells the client, nobody hears."""
+        lost = exchange.sessions.using(response=ResponseHeaders(), context=request.scope)
+        with suppress(Rejection):
+            await lost.refresh_session_in_request(exchange.request)
+        return JSONResponse({"message": "the response was lost on its way"}, 504)
+
+
+def _add_theft(app: FastAPI, thief: Thief) -> None:
     @app.post("/auth/session/refresh/steal")
-    async def steal(exchange: ExchangeDep) -> dict[str, bool]:
+    async def steal(exchange: ExchangeDep) -> dict[str, str | None]:
         """Copy the refresh token into the thief's jar."""
         thief.steal(exchange.request)
-        return {"stolen": True}
+        return {"holds": thief.holds}
 
     @app.post("/thief/refresh")
     async def thief_refresh() -> dict[str, Any]:
         """The thief exchanges his copy."""
         return await thief.refresh()
+
+
+def _add_watching(app: FastAPI, sessions: WatchedSessions) -> None:
+    @app.get("/log")
+    async def log(after: int = 0) -> list[dict[str, Any]]:
+        """What was done since a line, for whichever user."""
+        return sessions.log.after(after)
+
+    @app.get("/settings")
+    async def settings() -> dict[str, Any]:
+        """What the page has to know to explain what it sees; times in seconds."""
+        policy = sessions.policy
+        return {
+            "accessTtl": policy.lifetime.access.total_seconds(),
+            "leeway": policy.leeway.total_seconds(),
+            "antiCsrf": policy.anti_csrf,
+        }
 
 
 def _shown(session: Session) -> dict[str, Any]:
@@ -151,6 +155,13 @@ def _shown(session: Session) -> dict[str, Any]:
         "handle": session.handle,
         "payload": thaw(session.payload),
     }
+
+
+def _word(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME:
+        raise InvalidInput(f"{name} must be a text of 1 to {LONGEST_NAME} characters.")
+    return value
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import signal
 import socket
 import sys
 import tempfile
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +50,8 @@ def _demo(_: argparse.Namespace) -> int:
     except InvalidInput as error:
         print(f"counterfoil: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise  # nobody reads any more: the command knows what that means
     except (ImportError, OSError) as error:
         print(f"counterfoil: {error}", file=sys.stderr)
         return 1
@@ -61,25 +66,34 @@ def serve_demo(settings: DemoSettings) -> None:
         OSError: the port is taken.
     """
     try:
-        import uvicorn
-
-        from .app import demo
-        from .watching import watched
+        from .serving import serve
     except ImportError as error:
         raise needs("demo") from error
     with tempfile.TemporaryDirectory() as folder, _listening(settings.port) as listener:
         place = settings.database or Path(folder) / "sessions.db"
-        with closing(open_database(place)) as store:
-            app = demo(watched(settings.policy, store))
-            config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-            print(f"Open {settings.origin} in a browser; Ctrl-C ends the demo.", flush=True)
-            uvicorn.Server(config).run(sockets=[listener])
+        with closing(open_database(place)) as store, _stoppable():
+            told = f"Open {settings.origin} in a browser; Ctrl-C ends the demo."
+            serve(settings.policy, store, listener, told)
+    # Where that is isn't said: a connection string may have a password in it.
+    kept = "" if settings.database is None else " Its sessions stay in its database."
+    print(f"\nThe demo has ended.{kept}", flush=True)
+
+
+@contextmanager
+def _stoppable() -> Generator[None, None, None]:
+    """Whoever interrupts or terminates the server ends it well: its files are tidied up."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with suppress(KeyboardInterrupt):  # which uvicorn raises again once it has shut down
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _listening(port: int) -> socket.socket:
     try:
         return socket.create_server(("127.0.0.1", port))
     except OSError as error:
-        raise OSError(
-            f"port {port} can't be listened on ({error.strerror}); choose another with PORT=8001."
-        ) from None
+        why = "is taken" if error.errno == errno.EADDRINUSE else "can't be listened on"
+        other = port + 1 if port < 65535 else 8000
+        raise OSError(f"port {port} {why}; choose another, as in PORT={other}.") from None

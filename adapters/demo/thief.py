@@ -11,6 +11,7 @@ from ...core.request import bearer_token
 from ...effects import InvalidInput, Rejection, Secret
 from ..response import ResponseHeaders
 from ..sessions import Sessions
+from .fingerprints import fingerprint
 
 
 @attrs.define
@@ -19,6 +20,11 @@ class Thief:
 
     sessions: Sessions
     token: Secret | None = attrs.field(default=None, repr=False)
+
+    @property
+    def holds(self) -> str | None:
+        """The fingerprint of the token in his jar."""
+        return None if self.token is None else fingerprint(self.token)
 
     def steal(self, request: RequestFacts) -> None:
         """Copy the refresh token that a request carries.
@@ -41,6 +47,6 @@ class Thief:
         try:
             session = await here.refresh_session_in_request(request)
         except Rejection as rejection:
-            return {"refreshed": False, "told": rejection.message}
+            return {"refreshed": False, "told": rejection.message, "holds": self.holds}
         self.token = session.refresh_token
-        return {"refreshed": True, "told": "new tokens"}
+        return {"refreshed": True, "told": "new tokens", "holds": self.holds}

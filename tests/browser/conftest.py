@@ -21,6 +21,7 @@ import pytest
 
 from counterfoil.adapters.web.exchange import ASGIApp
 
+from .demo_page import DemoPage, OpenDemo
 from .serving import Clock, Site, serving
 from .tab import Mode, OpenTab, Tab
 
@@ -117,6 +118,20 @@ def serve_demo() -> Iterator[Callable[..., str]]:
             return f"http://localhost:{port}"
 
         yield serve
+
+
+@pytest.fixture
+def open_demo(serve_demo: Callable[..., str], new_page: Callable[..., Page]) -> Iterator[OpenDemo]:
+    """Serves the demo with these environment variables and opens its page; no script may fail."""
+    opened: list[DemoPage] = []
+
+    def open_it(*, options: Any = None, **environment: object) -> DemoPage:
+        page = new_page(**(options or {}))
+        opened.append(DemoPage(page).open(serve_demo(**environment)))
+        return opened[-1]
+
+    yield open_it
+    assert [error for page in opened for error in page.errors] == []
 
 
 def free_port() -> int:

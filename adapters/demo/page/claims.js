@@ -1,0 +1,63 @@
+// The application's own claims in the access token: shown, set and removed.
+
+import { run, told } from "./acting.js";
+import { call } from "./client.js";
+import { $, fill, make } from "./dom.js";
+
+// What the engine itself puts into a token; no application can change it.
+const ENGINE = new Set(
+  "sub iat exp iss aud sessionHandle refreshTokenHash1 parentRefreshTokenHash1 antiCsrfToken rsub tId".split(
+    " ",
+  ),
+);
+
+export function showClaims(own) {
+  const names = Object.keys(own.payload).filter((name) => !ENGINE.has(name));
+  const rows = names.map((name) => row(name, own.payload[name]));
+  fill(
+    $("claims"),
+    ...(rows.length ? rows : [make("li", { class: "hint" }, "None yet: set one.")]),
+  );
+}
+
+export function setUpClaims() {
+  $("claim-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const name = $("claim").value;
+    void run(event.submitter, "claims-said", () =>
+      merge(name, parsed($("value").value), `${name} is set.`),
+    );
+  });
+}
+
+function row(name, value) {
+  const remove = make("button", { class: "small", "aria-label": `Remove ${name}` }, "Remove");
+  remove.addEventListener("click", () =>
+    run(remove, "claims-said", async () => {
+      const words = await merge(name, null, `${name} is removed.`);
+      $("claim").focus(); // the button has gone with its row
+      return words;
+    }),
+  );
+  return make(
+    "li",
+    {},
+    make("code", {}, name),
+    make("span", { class: "value" }, JSON.stringify(value)),
+    remove,
+  );
+}
+
+async function merge(name, value, words) {
+  const answer = await call("/claims", { method: "POST", body: { [name]: value } });
+  return told(answer, `${words} A new access token says so; its life and the refresh token stay.`);
+}
+
+/** JSON where it is JSON; else the text itself. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
