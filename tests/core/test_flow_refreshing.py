@@ -270,6 +270,11 @@ def test_entropy_and_time_of_the_wrong_kind_are_refused(engine: Any) -> None:
             refresh_session(token, policy=engine.policy, now=now, entropy=entropy)  # type: ignore[arg-type]  # that is the point
 
 
+def test_a_token_that_is_no_text_is_refused(engine: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"^refresh_token must be a str, not bytes"):
+        engine.refresh(b"x" * 116)
+
+
 def test_a_key_set_without_keys_knows_nobody(engine: Any) -> None:
     step = get_session(
         engine.login().access_token, policy=engine.policy, verify=KeySet(()), now=engine.now

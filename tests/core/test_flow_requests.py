@@ -26,6 +26,7 @@ from counterfoil import (
     RemoveHeader,
     RequestFacts,
     Session,
+    SessionRefreshed,
     SessionsRevoked,
     SetCookie,
     SetHeader,
@@ -200,6 +201,7 @@ def test_a_login_over_a_session_ends_that_one(site: Site) -> None:
     assert new.handle != old.handle
     assert site.engine.world.load(old.handle) == Missing()
     switched = site.login(("Cookie", f"sAccessToken={new.access_token}"))
+    assert switched.attachment.used == (Transfer.COOKIE,)
     assert site.response == [
         *PRIVATE,
         *CLEARED_COOKIES,
@@ -211,6 +213,26 @@ def test_a_login_over_a_session_ends_that_one(site: Site) -> None:
     assert site.response[:6] == [*PRIVATE, *CLEARED_HEADERS]
     assert site.engine.world.load(switched.handle) == Missing()
     assert site.engine.world.load(back.handle) != Missing()
+
+
+def test_a_login_beside_garbage_is_a_login(site: Site) -> None:
+    shown = ("Authorization", "Bearer garbage"), ("Cookie", "sAccessToken=garbage")
+    assert isinstance(site.login(COOKIE_MODE, SITE, *shown), SessionValue)
+
+
+def test_the_policys_validators_are_asked_where_no_others_are_named(
+    engine_with: Callable[..., Any],
+) -> None:
+    plan = PrimitiveClaim("plan", fetchable=False)
+    site = Site(engine_with(validators=[plan.has_value("pro")]))
+    free = site.login()
+    assert isinstance(site.get(by_header(free.access_token)), InvalidClaims)
+    assert isinstance(site.get(by_header(free.access_token), validators=[]), SessionValue)
+    assert isinstance(site.get(by_header(free.access_token), required=False), InvalidClaims)
+    pro = site.login(payload={"plan": {"v": "pro", "t": site.engine.now}})
+    assert isinstance(site.get(by_header(pro.access_token)), SessionValue)
+    other = [plan.has_value("free")]
+    assert isinstance(site.get(by_header(pro.access_token), validators=other), InvalidClaims)
 
 
 def test_a_login_that_another_site_sent_is_refused(site: Site) -> None:
@@ -550,9 +572,11 @@ def test_a_refresh_cookie_of_a_session_that_is_over_does_not_hide_the_current_on
     current = site.login(COOKIE_MODE)
     if over == "expired":
         engine.now = old.refresh_expires_at
+    engine.events.clear()
     after = site.refresh(refresh_by_cookie(old.refresh_token, current.refresh_token))
     assert isinstance(after, SessionValue)
     assert after.handle == current.handle
+    assert [type(event) for event in engine.events] == [SessionRefreshed]  # of the old one nothing
 
 
 def test_a_refresh_clears_the_older_domain_and_keeps_the_session(

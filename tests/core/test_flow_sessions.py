@@ -392,7 +392,8 @@ def test_an_id_that_can_not_be_is_refused_by_its_name(engine: Any, name: str) ->
         session: Session = engine.login(**{"user_id": "ada", name: value})
         return session
 
-    assert getattr(login("a" * 256), name) == "a" * 256
+    for least_or_most in ("a", "a" * 256):
+        assert getattr(login(least_or_most), name) == least_or_most
     with pytest.raises(InvalidInput) as problem:
         login("a" * 257)
     assert str(problem.value) == (

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from counterfoil import RefreshToken, SameSuccessor, Secret, SessionRecord, Theft, Verdict
 from counterfoil.core.examples import example_record
-from counterfoil.core.rotation import TOKEN_CHARACTERS, digest, mint, parse, successor
+from counterfoil.core.rotation import (
+    TOKEN_CHARACTERS,
+    child_of,
+    digest,
+    mint,
+    parse,
+    promoted,
+    successor,
+)
 
 SECRETS = st.binary(min_size=32, max_size=32)
 HANDLES = st.uuids().map(str)
@@ -305,6 +313,29 @@ def test_only_the_last_two_of_a_line_are_ever_answered(forks: list[bool]) -> Non
     assert judged(life.record, previous, LEEWAY + 1) is Verdict.FORK
     for token in (*used, *displaced):
         assert isinstance(judged(life.record, token, 0), Theft)
+
+
+@given(SECRETS, SECRETS, GENERATIONS)
+def test_a_child_is_what_using_its_parent_would_make(
+    secret: bytes, salt: bytes, generation: int
+) -> None:
+    record = attrs.evolve(kept(3, previous=PREVIOUS), version=4)
+    child = child_of(record, token_of(secret, generation=generation), salt)
+    assert (child.generation, child.salt) == (generation + 1, salt)
+    assert child.current_digest == digest(successor(secret, salt))
+    assert child.previous_digest == digest(secret)
+    unchanged = ("generation", "salt", "current_digest", "previous_digest")
+    assert child == attrs.evolve(record, **{name: getattr(child, name) for name in unchanged})
+
+
+@given(SECRETS, st.integers(-9, 9))
+def test_a_child_that_is_promoted_takes_its_parents_place(secret: bytes, later: int) -> None:
+    record = attrs.evolve(kept(3, previous=PREVIOUS), version=4)
+    child = token_of(secret, generation=4)
+    after = promoted(record, child, now=record.rotated_at + later)
+    assert (after.version, after.generation, after.salt) == (5, 4, None)
+    assert (after.current_digest, after.previous_digest) == (child.digest, record.current_digest)
+    assert after.rotated_at == record.rotated_at + max(later, 0)
 
 
 def test_a_rule_is_a_value() -> None:

@@ -5,8 +5,9 @@ from datetime import timedelta
 import attrs
 import pytest
 
+from counterfoil import Ask, Session, refresh_session
 from counterfoil.adapters.lab import RULES
-from counterfoil.adapters.lab.life import Life
+from counterfoil.adapters.lab.life import LOGIN, Life, unsigned
 from counterfoil.core import (
     ForkAndPromote,
     NewestWins,
@@ -20,8 +21,9 @@ from counterfoil.core import (
     Verdict,
     WindowOnly,
 )
-from counterfoil.core.rotation import mint, parse
-from counterfoil.effects import Reason, Rejection, SessionRecord, Theft
+from counterfoil.core.entropy import draw
+from counterfoil.core.rotation import mint, parse, successor
+from counterfoil.effects import Announce, Reason, RefreshForked, Rejection, SessionRecord, Theft
 
 HOUR = 3_600_000  # ms
 
@@ -95,6 +97,25 @@ def test_forks_write_nothing_until_a_child_is_used() -> None:
     other = life.refresh(two, 2 * HOUR)
     assert isinstance(other, TokenTheftDetected)
     assert other.kind is Theft.ORPHANED
+
+
+def test_a_childs_secret_is_drawn_as_that_of_a_successor() -> None:
+    policy = Policy("https://api.example.com", rotation=ForkAndPromote())
+    life = life_under(ForkAndPromote())
+    for shown in (life.first, token(life.refresh(life.first, HOUR))):  # one mints, one promotes
+        drawn = b"drawn" * 8
+        step = refresh_session(shown, policy=policy, now=LOGIN + HOUR, entropy=drawn)
+        world = life.world
+        while isinstance(step, Ask):
+            world, reply = unsigned(world, step.effect)
+            step = step.resume(reply)
+        assert isinstance(step.state, Session)
+        parent, child = parse(shown), parse(str(step.state.refresh_token))
+        assert parent is not None
+        assert child is not None
+        assert child.secret == successor(parent.secret, draw(drawn, b"salt"))
+        told = [effect.event for effect in step.effects if isinstance(effect, Announce)]
+        assert not any(isinstance(event, RefreshForked) for event in told)
 
 
 def test_a_childs_access_token_promotes_it_too() -> None:

@@ -82,6 +82,46 @@ def test_folding_what_differs_in_names_only_leaves_fewer_states(size: int) -> No
     assert whole.states == (size + 1) ** 2
 
 
+@attrs.frozen
+class Stays:
+    """A state that its one move leads back to."""
+
+    laws: tuple[Law[int], ...] = ()
+
+    def start(self) -> int:
+        return 0
+
+    def moves(self, state: int) -> Iterator[Transition[int]]:
+        yield Transition("stay", state)
+
+    def key(self, state: int) -> Hashable:
+        return state
+
+    def tell(self, before: int, transition: Transition[int]) -> str:
+        return transition.move
+
+
+def test_a_move_back_to_the_start_is_one_move() -> None:
+    found = explore(Stays())
+    assert (found.states, found.transitions, found.schedules) == (1, 1, None)
+
+
+def test_chance_does_not_repeat_itself() -> None:
+    moves = schedule(Steps(60), seed=1)  # 16 of them are drawn at once
+    assert moves[16:32] != moves[32:48]
+
+
+@given(st.booleans())
+def test_a_law_has_a_say_where_what_it_is_about_happens(on_left: bool) -> None:
+    @attrs.frozen
+    class Watched(Steps):
+        @property
+        def laws(self) -> tuple[Law[Pair], ...]:
+            return (Law("No int", TooFar(0), on=(int,) if on_left else (str,)),)
+
+    assert (explore(Watched(1)).broken is not None) is on_left
+
+
 def test_outcomes_are_counted_by_schedules() -> None:
     assert explore(Steps(1), outcome=sum).outcomes == {2: 2}
 
