@@ -7,6 +7,8 @@ nor have an option `--store` of its.
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 KITS = ("counterfoil.effects.conformance", "counterfoil.adapters.simulation.conformance")
@@ -16,5 +18,6 @@ KITS = ("counterfoil.effects.conformance", "counterfoil.adapters.simulation.conf
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
     """Bring the kit if a part of it is named."""
     if "--pyargs" in args and any(argument.startswith(KITS) for argument in args):
-        pytest.register_assert_rewrite(*KITS)
+        # What is imported already, by a test that runs pytest in its own process, stays as it is.
+        pytest.register_assert_rewrite(*(kit for kit in KITS if kit not in sys.modules))
         early_config.pluginmanager.import_plugin(f"{KITS[0]}.plugin")
