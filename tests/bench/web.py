@@ -1,6 +1,7 @@
 """What a session costs a web application: a FastAPI route with one against the same without.
 
-One uvicorn worker, with the loop and the parser of `uvicorn[standard]`; a token seen before.
+One uvicorn worker, plain as our extra `demo` brings it, or with the loop and the parser of
+`uvicorn[standard]`; a token seen before.
 The worker serves as fast as it can all the while, so it is never idle, and the requests of a second
 follow from the processor time that each takes. That is what is compared: unlike the clock's time,
 it tells a route that costs more from a machine that is busy. The load comes from a process of its
@@ -32,18 +33,23 @@ Costs: TypeAlias = dict[str, float]
 ROUTES = ("/bare", "/nothing", "/ours", "/asked", "/decoded")
 
 
-def serving(http: str = "httptools", loop: str = "uvloop") -> list[Row]:
+def serving() -> list[Row]:
     """The route with a session against the bare one, and those that do it in another way."""
-    with _worker(http, loop) as (port, token), closing(Load.of(port, token)) as load:
-        for route in ROUTES:
-            load.cost(route)
-        costs = [{route: load.cost(route) for route in _turn(i)} for i in range(ROUNDS)]
+    plain, costs = _costs("h11", "asyncio"), _costs("httptools", "uvloop")
     return [
+        _row(plain, "/ours", "the bare route, plain uvicorn", "/bare", 0.85),
         _row(costs, "/ours", "the bare route", "/bare", None),
         _row(costs, "/ours", "a dependency that does nothing", "/nothing", LEAST),
         _row(costs, "/ours", "one that calls jwt.decode", "/decoded", 1.2),
         _row(costs, "/asked", "the bare route", "/bare", LEAST),
     ]
+
+
+def _costs(http: str, loop: str) -> list[Costs]:
+    with _worker(http, loop) as (port, token), closing(Load.of(port, token)) as load:
+        for route in ROUTES:
+            load.cost(route)
+        return [{route: load.cost(route) for route in _turn(i)} for i in range(ROUNDS)]
 
 
 NAMES = {"/ours": "FastAPI route with SessionDep", "/asked": "route that asks its exchange"}
