@@ -90,10 +90,12 @@ def refused_policy(error: InvalidPolicy) -> Finding:
     >>> refused_policy(InvalidPolicy("cookie_domain", "'com' is nobody's own domain.")).what
     "Policy.cookie_domain: 'com' is nobody's own domain."
     """
+    is_needed = error.field == "api_origin"  # all else follows from it
     return problem(
         "policy-refused",
         str(error),
         "A policy that cannot work is refused when it is built, so that nobody is logged out by it "
         "(cookies: RFC 6265bis, 4.1.3 and 5.7).",
-        f"Change {error.field}, or leave it out: what isn't said follows from the origins.",
+        f"Change {error.field}"
+        + ("." if is_needed else ", or leave it out: what isn't said follows from the origins."),
     )

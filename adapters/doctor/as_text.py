@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 
 import attrs
@@ -84,8 +85,8 @@ def _leaving(specimen: Specimen) -> tuple[str, Lines]:
 
 def _cross_origin(policy: Policy, page: Page) -> Iterator[str]:
     if policy.site_origin != policy.api_origin:
-        yield from _section("CORS: a preflight answers", preflight_lines(policy), page)
-        yield from _section("CORS: every answer has", cross_origin_lines(policy), page)
+        yield from _section("CORS: a preflight must be told", preflight_lines(policy), page)
+        yield from _section("CORS: every answer must have", cross_origin_lines(policy), page)
 
 
 def _section(title: str, lines: Lines, page: Page) -> Iterator[str]:
@@ -120,11 +121,18 @@ def _findings(diagnosis: Diagnosis, page: Page) -> Iterator[str]:
     yield ""
     for finding in diagnosis.findings:
         yield from _finding(finding, page)
-    problems = sum(finding.severity is Severity.PROBLEM for finding in diagnosis.findings)
-    if not problems:
-        yield page.in_(_GREEN, "All works: no problem found.")
+    found = Counter(finding.severity for finding in diagnosis.findings)
+    problems, warnings = found[Severity.PROBLEM], found[Severity.WARNING]
+    if problems:
+        yield page.in_(_RED, f"{_counted(problems, 'problem')} found.")
+    elif warnings:
+        yield page.in_(_YELLOW, f"All works, but for {_counted(warnings, 'warning')}.")
     else:
-        yield page.in_(_RED, f"{problems} problem{'s' * (problems > 1)} found.")
+        yield page.in_(_GREEN, "All works: no problem found.")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count > 1)}"
 
 
 def _finding(finding: Finding, page: Page) -> Iterator[str]:

@@ -32,7 +32,7 @@ def masked_lines(specimen: Specimen) -> Lines:
 
 
 def preflight_lines(policy: Policy) -> Lines:
-    """What a preflight by the site's pages is answered with (WHATWG Fetch, 3.3.3)."""
+    """What a preflight by the site's pages must be told (WHATWG Fetch, 3.3.3)."""
     allowed = cors(policy)
     return [
         *_both(policy),
@@ -42,7 +42,7 @@ def preflight_lines(policy: Policy) -> Lines:
 
 
 def cross_origin_lines(policy: Policy) -> Lines:
-    """What every answer to the site's pages has, refusals and errors too."""
+    """What every answer to the site's pages must have, refusals and errors too."""
     exposed = ("Access-Control-Expose-Headers", ", ".join(cors(policy)["expose_headers"]))
     return [*_both(policy), exposed]
 

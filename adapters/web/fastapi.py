@@ -130,7 +130,7 @@ def document(schema: dict[str, Any], policy: Policy) -> None:
     ]
     if not operations:
         return
-    cookie = f"{SCHEME} cookie"
+    cookie = f"{SCHEME}-cookie"  # a component's name has no space (OpenAPI 3.1, 4.8.7)
     schema["components"]["securitySchemes"][cookie] = {
         "type": "apiKey",
         "in": "cookie",

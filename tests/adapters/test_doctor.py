@@ -12,6 +12,9 @@ from typing import Any
 
 import attrs
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.testclient import TestClient
 
 from counterfoil import (
     BlockingSessions,
@@ -23,7 +26,13 @@ from counterfoil import (
 )
 from counterfoil.adapters.cli import main
 from counterfoil.adapters.doctor.as_text import Page, as_text
-from counterfoil.adapters.doctor.lines import lines, masked_lines
+from counterfoil.adapters.doctor.lines import (
+    cross_origin_lines,
+    lines,
+    masked_lines,
+    preflight_lines,
+)
+from counterfoil.adapters.web.cors import cors
 from counterfoil.core.diagnosis import diagnose
 from counterfoil.core.specimens import specimens
 
@@ -83,6 +92,33 @@ def test_a_problem_is_told_with_its_cure(capsys: pytest.CaptureFixture[str]) -> 
     assert "blocked as a third-party cookie, unless those are allowed" in out
     assert out.endswith("1 problem found.\n")
     assert told(capsys, "--api", API, "--site", OTHER, "--transfer", "header")[0] == 0
+
+
+@pytest.mark.parametrize(("api", "count"), [(API, "1 warning"), ("http://a.example", "2 warnings")])
+def test_warnings_are_counted_where_all_works(
+    api: str, count: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, _ = told(capsys, "--api", api, "--anti-csrf", "NONE")
+    assert status == 0
+    assert out.endswith(f"All works, but for {count}.\n")
+
+
+def test_cors_middleware_tells_what_it_must() -> None:
+    policy = Policy(API, site_origin=SITE)
+    app = Starlette()
+    app.add_middleware(CORSMiddleware, **cors(policy))
+    with TestClient(app, base_url=API, headers={"origin": SITE}) as client:
+        asked = {"access-control-request-method": "POST"}
+        preflight = client.options("/", headers=asked).headers
+        answer = client.get("/").headers
+    told_of = [(preflight_lines(policy), preflight), (cross_origin_lines(policy), answer)]
+    for must_have, headers in told_of:
+        for name, value in must_have:
+            assert _members(value) <= _members(headers[name]), name
+
+
+def _members(value: str) -> set[str]:
+    return set(value.lower().split(", "))
 
 
 def test_several_problems_are_counted(capsys: pytest.CaptureFixture[str]) -> None:

@@ -106,7 +106,13 @@ def test_a_policy_that_is_refused_is_a_finding() -> None:
         Policy(API, cookie_domain="com")
     finding = refused_policy(refused.value)
     assert (finding.code, finding.severity) == ("policy-refused", Severity.PROBLEM)
-    assert "cookie_domain" in finding.remedy
+    assert "cookie_domain, or leave it out" in finding.remedy
+
+
+def test_an_origin_that_is_none_can_not_be_left_out() -> None:
+    with pytest.raises(InvalidPolicy) as refused:
+        Policy("api.example.com")
+    assert refused_policy(refused.value).remedy == "Change api_origin."
 
 
 def test_every_rule_is_tried_here() -> None:

@@ -12,6 +12,7 @@ from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, WebSocket
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from fastapi.testclient import TestClient
+from openapi_spec_validator import validate
 from starlette.websockets import WebSocketDisconnect
 
 from counterfoil import BooleanClaim, Session, Sessions
@@ -202,6 +203,7 @@ def test_the_document_says_how_a_session_comes_and_how_it_is_refused(
     sessions = make_sessions(unauthorised_status=440, access_cookie="own")
     app = application(sessions)
     schema = app.openapi()
+    validate(schema)
     assert app.openapi() is schema
     assert schema["components"]["securitySchemes"] == {
         "session": {
@@ -210,7 +212,7 @@ def test_the_document_says_how_a_session_comes_and_how_it_is_refused(
             "bearerFormat": "JWT",
             "description": "The access token of a session, as st-access-token had it at login.",
         },
-        "session cookie": {
+        "session-cookie": {
             "type": "apiKey",
             "in": "cookie",
             "name": "own",
@@ -218,7 +220,7 @@ def test_the_document_says_how_a_session_comes_and_how_it_is_refused(
         },
     }
     me: dict[str, Any] = schema["paths"]["/me"]["get"]
-    assert me["security"] == [{"session": []}, {"session cookie": []}]
+    assert me["security"] == [{"session": []}, {"session-cookie": []}]
     assert {"200", "440", "403", "503"} <= me["responses"].keys()
     claims = me["responses"]["403"]["content"]["application/json"]["schema"]["properties"]
     assert set(claims) == {"message", "claimValidationErrors"}
