@@ -101,9 +101,8 @@ def _report(setting: Setting, survived: list[Survived], told: Told, clients: int
         head=["servers", "what happens", "p99 before, ms", "longest wait, s", "p99 after, ms"],
         rows=rows,
         notes=[
-            f"{setting.name}: {clients} clients, {count(sum(told.acts.values()))} tries of "
-            f"{count(len(told.taken))} acts, {count(told.outages)} of them while the store was "
-            f"away; {ended}.",
+            f"{setting.name}: {clients} clients, {count(len(told.taken))} answers, "
+            f"{count(told.outages)} tries while the store was away; {ended}.",
             *(f"- {fault}" for fault in faults),
         ],
         missed=[f"{setting.name}: {ended}"] if faults and not setting.may_lose else [],

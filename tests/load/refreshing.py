@@ -28,7 +28,8 @@ def main(url: str, population: Population, numbers: range, seconds: float) -> No
     deadline = time.monotonic() + seconds
     with ThreadPoolExecutor(THREADS) as threads:
         parts = [numbers[n::THREADS] for n in range(THREADS)]
-        done = sum(threads.map(lambda part: _refresh(sessions, population, part, deadline), parts))
+        running = [threads.submit(_refresh, sessions, population, p, deadline) for p in parts]
+        done = sum(one.result() for one in running)
     held.close()
     print(done, time.process_time() - start)
 
