@@ -30,7 +30,7 @@ from .tables import Report, count, milliseconds
 T = TypeVar("T")
 
 BOUND = 2.0  # of the p99 while purging, to that before
-BATCHES = {"sqlite": 100, "postgres": 500}  # records; see purging.py
+BATCHES = {"sqlite": 100, "postgres": 100}  # records; see purging.py
 AT_MOST = 300  # s that a purge may take
 THREADS = 4
 PAUSE = 0.01  # s between two acts of a thread, on average
