@@ -29,7 +29,7 @@ SCRIPTS = {  # each with the stores that it is for; the peers come with their ow
     "peers": (),
 }
 SIZES = [10_000, 1_000_000, 10_000_000]
-IN_MEMORY = [10_000, 1_000_000, 4_000_000]
+IN_MEMORY = [10_000, 1_000_000, 2_000_000]
 
 
 def main() -> int:
