@@ -28,7 +28,8 @@ from .postgres_rows import (
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
 
-WINDOW = 1000  # records that one statement of a purge looks at, and locks
+WINDOW = 1000  # records that one statement of a purge looks at, and locks, at most
+LEAST = 100  # it looks at, however few it may delete
 
 # Statements are put together from the record's own field names and the schema's, once: no value is
 # ever in one. `{sessions}` and `{secrets}` are the tables.
@@ -85,7 +86,7 @@ _LIST = f"{_READ} WHERE {_THEIRS} ORDER BY created_at, handle"
 _PURGE = f"""
     WITH due AS MATERIALIZED (
         SELECT handle, {_ENDS} AS ends FROM {{sessions}} WHERE due_at <= %(now)s
-        ORDER BY due_at LIMIT {WINDOW} FOR UPDATE SKIP LOCKED
+        ORDER BY due_at LIMIT %(window)s FOR UPDATE SKIP LOCKED
     ), over AS MATERIALIZED (
         SELECT handle FROM due WHERE ends <= %(now)s ORDER BY ends, handle LIMIT %(limit)s
     ), gone AS (
@@ -194,8 +195,12 @@ class Acts:
         return Act(self._list, _theirs(user_id, tenant_id), _listed)
 
     def purge(self, now: int, limit: int) -> Act[Purged]:
-        """Delete some of the records that are over, those that ended first."""
-        return Act(self._purge, {"now": now, "limit": limit}, _purged)
+        """Delete some of the records that are over, those that ended first.
+
+        A small limit is a small act: a lock is a write, to a page that may have to be logged whole.
+        """
+        window = min(WINDOW, max(limit, LEAST))
+        return Act(self._purge, {"now": now, "limit": limit, "window": window}, _Purged(window))
 
     def load_secret(self, name: str) -> Act[bytes | None]:
         """What is kept under a name."""
@@ -259,9 +264,13 @@ def _listed(rows: Rows) -> tuple[SessionRecord, ...]:
     return tuple(map(record_of, rows))
 
 
-def _purged(rows: Rows) -> Purged:
-    ((deleted, seen),) = rows
-    return Purged(deleted, is_last=seen < WINDOW)
+@attrs.frozen
+class _Purged:
+    window: int
+
+    def __call__(self, rows: Rows) -> Purged:
+        ((deleted, seen),) = rows
+        return Purged(deleted, is_last=seen < self.window)
 
 
 def _first(rows: Rows) -> bytes | None:

@@ -203,10 +203,7 @@ def test_a_purge_goes_on_past_more_sessions_alive_than_it_looks_at_in_one_statem
         store.create(one)
         store.swap(attrs.evolve(one, rotated_at=1_000, version=1), 0)
     store.create(record("over", rotated_at=50, idle_lifetime=10))
-    small = postgres_acts._PURGE.replace("LIMIT 1000", "LIMIT 3")  # pyright: ignore[reportPrivateUsage]  # a smaller one
-    monkeypatch.setattr(postgres_acts, "_PURGE", small)
     monkeypatch.setattr(postgres_acts, "WINDOW", 3)
-    store._acts = postgres_acts.Acts("counterfoil")  # pyright: ignore[reportPrivateUsage]  # with it
     assert store.purge(100, NEVER) == 1
     assert store.purge(100, NEVER) == 0
     assert all(isinstance(store.load(one.handle), SessionRecord) for one in alive)

@@ -142,7 +142,7 @@ def bare_script(path: Path) -> Callable[[], object]:
         "INSERT INTO sessions VALUES ('h', 'user-1', ?, '{\"plan\":\"pro\"}', 0, 0)",
         (secrets.token_bytes(32),),
     )
-    key = Ed25519PrivateKey.generate()
+    sign = signing()
 
     def refresh() -> object:
         read = "SELECT user_id, digest, payload, rotated_at FROM sessions WHERE handle = ?"
@@ -153,6 +153,16 @@ def bare_script(path: Path) -> Callable[[], object]:
             (secrets.token_bytes(32), now(), now() + 1, "h"),
         )
         connection.execute("COMMIT")
+        return sign(user_id)
+
+    return refresh
+
+
+def signing() -> Callable[[str], str]:
+    """Signs a token such as ours, of a user, with what any script would use."""
+    key = Ed25519PrivateKey.generate()
+
+    def sign(user_id: str) -> str:
         seconds = now() // 1000
         claims = {
             "sub": user_id,
@@ -164,7 +174,7 @@ def bare_script(path: Path) -> Callable[[], object]:
         }
         return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": "k" * 43})
 
-    return refresh
+    return sign
 
 
 def memory() -> Row:

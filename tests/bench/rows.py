@@ -24,12 +24,14 @@ class Row:
     shown: str
 
 
-def paired(ours: Callable[[], object], theirs: Callable[[], object], n: int) -> tuple[float, ...]:
+def paired(
+    ours: Callable[[], object], theirs: Callable[[], object], n: int, rounds: int = ROUNDS
+) -> tuple[float, ...]:
     """The median microseconds of one call of each, and the median of the rounds' ratios."""
     mine: list[float] = []
     yardstick: list[float] = []
     gc.collect()
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         mine.append(timed(ours, n))
         yardstick.append(timed(theirs, n))
     ratios = [a / b for a, b in zip(mine, yardstick, strict=True)]

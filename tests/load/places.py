@@ -1,25 +1,32 @@
-"""Where sessions are kept under load: each kind of store, how it is filled, what it weighs."""
+"""Where sessions are kept under load: what each kind of store can be asked to be."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from counterfoil import SessionRecord, SqliteStore, Store
-from counterfoil.adapters.sqlite import INSERT, row_of
+from counterfoil import BlockingSessions, LocalKeys, SessionRecord
+from counterfoil.adapters import OpenStore
+
+from .population import POLICY
 
 
 class Place(Protocol):
-    """A kind of store, at some address."""
+    """An empty place of some kind of store, on a server of ours."""
 
-    def open(self) -> Store:
+    @property
+    def url(self) -> str:
+        """Its connection string."""
+        ...
+
+    def open(self) -> OpenStore:
         """A store there, as an application opens it."""
         ...
 
     def fill(self, records: Iterable[SessionRecord]) -> None:
-        """Put many records in at once."""
+        """Put many records in at once, and leave the place as it would be found: at rest."""
         ...
 
     def size_on_disk(self) -> int:
@@ -27,35 +34,50 @@ class Place(Protocol):
         ...
 
     def size_in_memory(self) -> int | None:
-        """Bytes; None where the store keeps nothing there."""
+        """Bytes that are or should be there; None where it doesn't matter."""
         ...
 
 
-class InSqlite:
-    """A file of SQLite's."""
+NewPlace = Callable[[], Place]
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "sessions.db"
 
-    def open(self) -> SqliteStore:
-        """The store of the file."""
-        return SqliteStore(self._path)
+@contextmanager
+def places(store: str, folder: Path) -> Generator[NewPlace]:
+    """As many places of one kind as are asked for; servers end with the block."""
+    with ExitStack() as running:
+        yield _OPENERS[store](running, folder)
 
-    def fill(self, records: Iterable[SessionRecord]) -> None:
-        """In one transaction."""
-        with SqliteStore(self._path):
-            pass  # which makes the tables
-        connection = sqlite3.connect(self._path, isolation_level=None)
-        connection.execute("BEGIN")
-        connection.executemany(INSERT, map(row_of, records))
-        connection.execute("COMMIT")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.execute("ANALYZE")
-        connection.close()
 
-    def size_on_disk(self) -> int:
-        """Of the file and its log."""
-        return sum(path.stat().st_size for path in self._path.parent.glob("sessions.db*"))
+def _in_sqlite(running: ExitStack, folder: Path) -> NewPlace:
+    from .in_sqlite import InSqlite
 
-    def size_in_memory(self) -> None:
-        """It has a cache, and keeps nothing in it alone."""
+    return lambda: InSqlite(folder)
+
+
+def _in_postgres(running: ExitStack, folder: Path) -> NewPlace:
+    from .in_postgres import InPostgres, durable_server
+
+    server = running.enter_context(durable_server())
+    return lambda: InPostgres(server, server.new_database())
+
+
+def _in_redis(running: ExitStack, folder: Path) -> NewPlace:
+    from .in_redis import InRedis, durable_server
+
+    return lambda: InRedis(running.enter_context(durable_server(folder)))
+
+
+_OPENERS: dict[str, Callable[[ExitStack, Path], NewPlace]] = {
+    "sqlite": _in_sqlite,
+    "postgres": _in_postgres,
+    "redis": _in_redis,
+}
+
+
+def silent(event: object, context: object) -> None:
+    """A listener that costs nothing."""
+
+
+def sessions_on(store: OpenStore) -> BlockingSessions:
+    """Sessions on a store, whose keys are elsewhere."""
+    return BlockingSessions(POLICY, store, LocalKeys.in_memory(), listener=silent)

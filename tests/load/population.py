@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
+from typing import Any
 
 import attrs
 
 from counterfoil import Policy, SessionRecord
-from counterfoil.core.entropy import new_handle
 from counterfoil.core.rotation import digest, mint
-from counterfoil.effects import Secret, freeze_object
+from counterfoil.effects import FrozenDict, Secret, freeze_object, to_json
 
 POLICY = Policy("https://api.example.com", site_origin="https://example.com")
 PAYLOAD = freeze_object({"plan": "pro", "roles": ["admin", "editor"], "locale": "de-CH"})
@@ -52,7 +53,7 @@ class Population:
         drawn = self._drawn(number)
         user, born = self.user(number), self.until - int.from_bytes(drawn[32:38]) % LOGINS
         return SessionRecord(
-            handle=new_handle(born, drawn),
+            handle=_handle(born, drawn[32:].hex()),
             user_id=user,
             recipe_user_id=user,
             tenant_id="public",
@@ -73,3 +74,25 @@ class Population:
 
     def _drawn(self, number: int) -> bytes:
         return hashlib.sha512(f"{self.name} {number}".encode()).digest()
+
+
+def rows(
+    records: Iterable[SessionRecord], payload_text: Callable[[FrozenDict], str]
+) -> Iterator[tuple[Any, ...]]:
+    """What a table's columns get, in the record's order, then its end.
+
+    The text of the payload, which all of a population share, is made once.
+    """
+    payload, data = payload_text(PAYLOAD), to_json(FrozenDict({}))
+    for record in records:
+        assert record.payload is PAYLOAD
+        yield (*_plain(record), payload, data, record.expires_at)
+
+
+_plain = attrgetter(*[field.name for field in attrs.fields(SessionRecord)][:-2])
+
+
+def _handle(born: int, drawn: str) -> str:
+    """A UUIDv7 (RFC 9562)."""
+    time, number = f"{born:012x}", f"7{drawn[:3]}8{drawn[3:18]}"
+    return f"{time[:8]}-{time[8:]}-{number[:4]}-{number[4:8]}-{number[8:]}"

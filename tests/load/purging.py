@@ -1,0 +1,34 @@
+"""A process that purges, as a nightly job would: `python -m tests.load.purging URL BATCH
+SECONDS`.
+
+It rests after each batch for as long as that took, so that it takes half of the store's time at
+most. It ends when nothing is over, or the seconds are, and tells how many it deleted.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from counterfoil.adapters import open_store
+
+from .population import now
+
+
+def main(url: str, batch: int, seconds: int) -> int:
+    """Purge all that is over; answers how many that was."""
+    store = open_store(url)
+    purged, done = 0, batch
+    deadline = time.monotonic() + seconds
+    while done and time.monotonic() < deadline:
+        start = time.monotonic()
+        done = store.purge(now(), batch)
+        purged += done
+        time.sleep(time.monotonic() - start)
+    store.close()
+    return purged
+
+
+if __name__ == "__main__":
+    url, batch, seconds = sys.argv[1:]
+    print(main(url, int(batch), int(seconds)))
