@@ -7,7 +7,8 @@ import pytest
 
 from counterfoil import Ask, Session, refresh_session
 from counterfoil.adapters.lab import RULES
-from counterfoil.adapters.lab.life import LOGIN, Life, unsigned
+from counterfoil.adapters.lab.life import LOGIN, Life
+from counterfoil.adapters.simulation import unsigned
 from counterfoil.core import (
     ForkAndPromote,
     NewestWins,
