@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from importlib import import_module
 from typing import Protocol, cast
-from urllib.parse import parse_qsl, unquote, urlencode
+from urllib.parse import unquote
 
 from ..effects import InvalidInput, Store
 from .key_storage import SecretStore
@@ -87,13 +87,18 @@ def _postgres(url: str) -> OpenStore:
     from .postgres import PostgresStore
 
     address, _, query = url.partition("?")
-    given = dict(parse_qsl(query, keep_blank_values=True))
-    schema = given.pop("schema", "counterfoil")
-    prepared = given.pop("prepared", "false")
-    if prepared not in ("true", "false"):
+    ours = {"schema": "counterfoil", "prepared": "false"}
+    theirs: list[str] = []  # as they are: libpq has its own way to read them
+    for option in query.split("&"):
+        name, _, value = option.partition("=")
+        if name in ours:
+            ours[name] = unquote(value)
+        elif option:
+            theirs.append(option)
+    if ours["prepared"] not in ("true", "false"):
         raise InvalidInput("prepared must be true or false in a connection string.")
-    rest = f"{address}?{urlencode(given)}" if given else address
-    return PostgresStore(rest, schema=schema, prepared=prepared == "true")
+    rest = f"{address}?{'&'.join(theirs)}" if theirs else address
+    return PostgresStore(rest, schema=ours["schema"], prepared=ours["prepared"] == "true")
 
 
 def _redis(url: str) -> OpenStore:

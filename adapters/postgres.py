@@ -1,7 +1,8 @@
 """A store in PostgreSQL, for many machines: durable, shared, behind a pooler or not.
 
 Each act is one statement in one round trip, and a transaction of its own; only a swap that is
-refused reads in a second one, and a purge goes on in batches. Nothing is decided here.
+refused reads in a second one, a purge goes on in batches, and `delete_for_user` looks again where
+somebody else ended a session meanwhile, who may have re-keyed it. Nothing is decided here.
 `postgres_acts.py` has the statements, `postgres_awaited.py` the same store for event loops.
 
 Reads go where writes go. A replica lags, and a session that it has not got yet is no session that
@@ -36,6 +37,7 @@ from .postgres_acts import Acts
 from .postgres_awaited import AwaitedPostgres
 from .postgres_connections import AwaitedConnections, Connections
 from .postgres_schema import prepare
+from .postgres_sweeps import PASSES, oldest_first, unfinished
 from .postgres_target import Target
 
 MOST = 10  # connections at once
@@ -148,8 +150,15 @@ class PostgresStore:
     def delete_for_user(
         self, user_id: str, tenant_id: str | None, keep: tuple[str, ...]
     ) -> tuple[str, ...]:
-        """Delete a user's records."""
-        return self._threads.perform(self._acts.delete_for_user(user_id, tenant_id, keep))
+        """Delete a user's records, and what was made of them by re-keying meanwhile."""
+        act = self._acts.delete_for_user(user_id, tenant_id, keep)
+        ended: list[tuple[int, str]] = []
+        for _ in range(PASSES):
+            done = self._threads.perform(act)
+            ended += done.records
+            if done.is_last:
+                return oldest_first(ended)
+        raise unfinished()
 
     def list_for_user(self, user_id: str, tenant_id: str | None) -> tuple[SessionRecord, ...]:
         """Read a user's records."""

@@ -24,6 +24,7 @@ from .postgres_rows import (
     row_of,
     unescaped,
 )
+from .postgres_sweeps import Ended, Purged
 
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
@@ -76,9 +77,17 @@ _REPLACE = """
     WHERE handle = %(handle)s RETURNING true
 """
 _DELETE = "DELETE FROM {sessions} WHERE handle = ANY(%(handles)s::text[]) RETURNING handle"
+# Both parts see one snapshot. Where a record of it went before it could be deleted, no time comes
+# with its handle: it may have been re-keyed, and its successor, written first, isn't in the
+# snapshot. So then it must be looked for again.
 _DELETE_THEIRS = f"""
-    DELETE FROM {{sessions}} WHERE {_THEIRS} AND handle <> ALL(%(keep)s::text[])
-    RETURNING created_at, handle
+    WITH theirs AS MATERIALIZED (
+        SELECT handle FROM {{sessions}} WHERE {_THEIRS} AND handle <> ALL(%(keep)s::text[])
+    ), gone AS (
+        DELETE FROM {{sessions}} WHERE {_THEIRS} AND handle <> ALL(%(keep)s::text[])
+        RETURNING created_at, handle
+    )
+    SELECT created_at, handle FROM theirs LEFT JOIN gone USING (handle)
 """  # noqa: S608  # see above
 _LIST = f"{_READ} WHERE {_THEIRS} ORDER BY created_at, handle"
 # Strategy: `due_at` is when a purge looks at a record next, its end or earlier. What was refreshed
@@ -115,19 +124,6 @@ class Act(Generic[T]):
     statement: bytes
     values: dict[str, Any] = attrs.field(repr=False)
     answer: Callable[[Rows], T]
-
-
-@attrs.frozen
-class Purged:
-    """What one statement of a purge did.
-
-    Attributes:
-        deleted: how many records.
-        is_last: whether it has looked at all that were due.
-    """
-
-    deleted: int
-    is_last: bool
 
 
 class Acts:
@@ -185,10 +181,10 @@ class Acts:
 
     def delete_for_user(
         self, user_id: str, tenant_id: str | None, keep: tuple[str, ...]
-    ) -> Act[tuple[str, ...]]:
-        """Delete a user's records."""
+    ) -> Act[Ended]:
+        """Delete those of a user's records that are there."""
         values = {**_theirs(user_id, tenant_id), "keep": [escaped(handle) for handle in keep]}
-        return Act(self._delete_theirs, values, _by_age)
+        return Act(self._delete_theirs, values, _ended)
 
     def list_for_user(self, user_id: str, tenant_id: str | None) -> Act[tuple[SessionRecord, ...]]:
         """Read a user's records."""
@@ -256,8 +252,9 @@ class _InOrder:
         return tuple(handle for handle in dict.fromkeys(self.handles) if handle in gone)
 
 
-def _by_age(rows: Rows) -> tuple[str, ...]:
-    return tuple(handle for _, handle in sorted((at, unescaped(handle)) for at, handle in rows))
+def _ended(rows: Rows) -> Ended:
+    records = tuple((at, unescaped(handle)) for at, handle in rows if at is not None)
+    return Ended(records, is_last=len(records) == len(rows))
 
 
 def _listed(rows: Rows) -> tuple[SessionRecord, ...]:

@@ -7,6 +7,7 @@ import attrs
 from ..effects import FrozenDict, HandleTaken, Missing, SessionRecord, Stale, TooLarge
 from .postgres_acts import Acts
 from .postgres_connections import AwaitedConnections
+from .postgres_sweeps import PASSES, oldest_first, unfinished
 
 
 @attrs.frozen(eq=False)
@@ -47,8 +48,15 @@ class AwaitedPostgres:
     async def delete_for_user(
         self, user_id: str, tenant_id: str | None, keep: tuple[str, ...]
     ) -> tuple[str, ...]:
-        """Delete a user's records."""
-        return await self.connections.perform(self.acts.delete_for_user(user_id, tenant_id, keep))
+        """Delete a user's records, and what was made of them by re-keying meanwhile."""
+        act = self.acts.delete_for_user(user_id, tenant_id, keep)
+        ended: list[tuple[int, str]] = []
+        for _ in range(PASSES):
+            done = await self.connections.perform(act)
+            ended += done.records
+            if done.is_last:
+                return oldest_first(ended)
+        raise unfinished()
 
     async def list_for_user(self, user_id: str, tenant_id: str | None) -> tuple[SessionRecord, ...]:
         """Read a user's records."""

@@ -107,6 +107,8 @@ def prepare(connection: Connection, schema: str, where: str, *, migrate: bool) -
 
 
 def _migrate(connection: Connection, schema: str, where: str) -> None:
+    # Whoever has waited for a turn must see what was done meanwhile, whatever the default is.
+    connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
     _wait_at_most(connection, TURN)
     connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (LOCK, schema))
     _wait_at_most(connection, PATIENCE)

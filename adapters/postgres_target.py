@@ -66,7 +66,9 @@ class Target:
         try:
             yield
         except psycopg.Error as error:
-            raise StoreUnavailable(f"{self.where}: {told(error)}") from error
+            # A traceback would show the text of the cause, too.
+            cause = None if _quotes(error) else error
+            raise StoreUnavailable(f"{self.where}: {told(error)}") from cause
 
     def busy(self, most: int, patience: float) -> StoreUnavailable:
         """The error of an act that waited for a connection in vain."""
@@ -80,7 +82,7 @@ def told(error: psycopg.Error) -> str:
     """What a driver's error says, without a value of the statement that failed."""
     kind = type(error).__name__
     state = error.sqlstate or ""
-    if state[:2] in _QUOTING:
+    if _quotes(error):
         return f"{kind} ({state})."
     if state:
         return f"{kind} ({state}): {error.diag.message_primary}."
@@ -88,6 +90,10 @@ def told(error: psycopg.Error) -> str:
         return f"{kind}."
     line = str(error).strip().partition("\n")[0].rstrip(":.")
     return f"{line}."
+
+
+def _quotes(error: psycopg.Error) -> bool:
+    return (error.sqlstate or "")[:2] in _QUOTING
 
 
 def _parsed(conninfo: str) -> dict[str, Any]:

@@ -97,6 +97,9 @@ class Line:
         raise failed or Closed("there is no server to ask")
 
     def _client(self, address: Address) -> Any:
+        known = self._clients.get(address)
+        if known is not None:  # with no lock, which a fork could leave locked in the child
+            return known
         with self._lock:
             if self._closed:
                 raise Closed("the store is closed; open a new one.")

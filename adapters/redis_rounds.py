@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
-from .redis_errors import REFUSED, code_of, never_left, redirection, unavailable
+from .redis_errors import REFUSED, NotReplicated, code_of, never_left, redirection, unavailable
 from .redis_scripts import Script
 
 T = TypeVar("T")
@@ -131,8 +131,8 @@ def _ask_batch(calls: Sequence[Call]) -> Act[list[Any]]:
 
 
 def _again(call: Call, reply: Any) -> Command | None:
-    if not isinstance(reply, Exception):
-        return None
+    if not isinstance(reply, Exception) or isinstance(reply, NotReplicated):
+        return None  # the replicas were waited for as long as they may be
     code = code_of(reply)
     if code == "NOSCRIPT":
         return call.command(by_source=True)

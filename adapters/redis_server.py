@@ -92,6 +92,8 @@ class RedisServer:
         options = _DEFAULTS | given
         sentinel_options = {name: options[name] for name in shared} | sentinel
         sentinel_options |= {k: v for k, v in options.items() if k.startswith("ssl")}
+        for all_of_them in (options, sentinel_options):
+            _check_names(all_of_them)
         return cls(kind, addresses, unquote(service), options, sentinel_options)
 
     def client_at(self, address: Address) -> Any:
@@ -125,6 +127,10 @@ def with_sentinels(client: Any) -> tuple[Any, ...]:
 
 
 def _parsed(user: str, query: str) -> dict[str, Any]:
+    if query and not all("=" in option for option in query.split("&")):
+        raise InvalidInput(
+            "an option of the Redis URL has no value; a '?' in a user or password is written %3F."
+        )
     try:
         name, colon, password = user.partition(":")
         quoted = quote(unquote(name), safe="") + colon + quote(unquote(password), safe="")
@@ -147,6 +153,13 @@ def _number(text: str, what: str) -> int:
     if not text.isdecimal():
         raise InvalidInput(f"the {what} of a Redis URL is a number, as in {_FORMS}.")
     return int(text)
+
+
+def _check_names(options: dict[str, Any]) -> None:
+    try:
+        redis.Redis(**options).close()  # connects to nothing
+    except TypeError:
+        raise InvalidInput("an option of the Redis URL is none that redis-py knows.") from None
 
 
 def _check(

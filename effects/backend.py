@@ -102,7 +102,11 @@ class Store(Protocol):
     def delete_for_user(
         self, user_id: str, tenant_id: str | None, keep: tuple[str, ...]
     ) -> tuple[str, ...]:
-        """Delete a user's records except `keep`; answers the handles, oldest first."""
+        """Delete a user's records except `keep`; answers the handles, oldest first.
+
+        Who creates a record's successor and then deletes the record (re-keying) finds it gone, or
+        the successor is deleted too: none survives between the two.
+        """
         ...
 
     def list_for_user(self, user_id: str, tenant_id: str | None) -> tuple[SessionRecord, ...]:

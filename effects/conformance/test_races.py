@@ -16,7 +16,7 @@ from ..descriptions import Missing
 from ..frozen import EMPTY
 from ..record import SessionRecord
 from . import works
-from .crowds import Crowd
+from .crowds import THREADS, Crowd
 from .records import NO_LIMIT, THEN, record
 from .secret_keeping import KeepsSecrets
 from .works import KEYS, ROUNDS, SESSIONS, WRITES, whole
@@ -72,6 +72,17 @@ def test_what_is_revoked_among_refreshes_and_merges_stays_so(crowd: Crowd, store
     for number in range(SESSIONS):
         assert store.load(f"h{number}") == Missing()
         assert store.list_for_user(f"user-{number}", None) == ()
+
+
+def test_what_is_rekeyed_while_all_are_revoked_does_not_survive(crowd: Crowd, store: Store) -> None:
+    users = [f"user-{number}" for number in range(SESSIONS)]
+    for number, user in enumerate(users):
+        for worker in range(1, THREADS):
+            store.create(record(f"{number}-{worker}", user_id=user))
+    lived_on = crowd.do(works.revoke_all_among_rekeyers)
+    assert not any(lived_on)
+    for user in users:
+        assert store.list_for_user(user, None) == ()
 
 
 def test_of_all_who_create_one_handle_exactly_one_does(crowd: Crowd, store: Store) -> None:

@@ -159,6 +159,36 @@ def _write_to_the_end(store: Store, worker: int, number: int) -> list[int]:
     return []
 
 
+def revoke_all_among_rekeyers(store: Store, worker: int) -> list[int]:
+    """The first revokes all sessions of one user after another; the others each have one of them,
+    and re-key it, as the engine does, until it is gone. Answers the users of whom one lived on.
+    """
+    if worker:
+        return [n for n in range(SESSIONS) if not _rekeys_to_the_end(store, worker, n)]
+    for number in range(SESSIONS):
+        user = f"user-{number}"
+        for _ in attempts(f"nobody re-keys a session of {user}"):
+            if any(one.generation for one in store.list_for_user(user, None)):
+                break
+        store.delete_for_user(user, None, ())
+        assert store.create(record(f"{user} is revoked")) is None
+    return []
+
+
+def _rekeys_to_the_end(store: Store, worker: int, number: int) -> bool:
+    user, old, is_gone = f"user-{number}", f"{number}-{worker}", False
+    for turn, _ in enumerate(attempts(f"{user} is never revoked"), 1):
+        was_revoked = store.load(f"{user} is revoked") != Missing()
+        born = record(f"{number}-{worker}-{turn}", user_id=user, generation=turn)
+        assert store.create(born) is None
+        is_gone = store.delete((old,)) == ()
+        if is_gone or was_revoked:
+            store.delete((born.handle,))
+            break
+        old = born.handle
+    return is_gone
+
+
 def establish_and_end(store: Store, worker: int) -> list[int]:
     """Creates, writes and deletes sessions of its own, and purges whatever is over."""
     gone = 0

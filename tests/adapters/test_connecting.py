@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import httpx2
+import psycopg
 import pytest
 
 from counterfoil import MemoryStore, Missing, SqliteStore, open_store
@@ -64,6 +65,15 @@ def test_postgresql_with_options_of_ours_and_of_the_drivers(
         assert store.load("h1") == Missing()
     with PostgresStore(database, schema="my own") as again:
         assert again.load("h1") == make_record()
+
+
+def test_the_drivers_options_reach_it_as_they_are(database: str) -> None:
+    given = "application_name=a+b&options=-c%20statement_timeout%3D70s%20-c%20lock_timeout%3D1s"
+    with closing(open_store(f"{database}?{given}")) as store:
+        store.load("h1")
+        with psycopg.connect(database) as stranger:
+            named = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'a+b'"
+            assert stranger.execute(named).fetchone() == (1,)
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,54 @@ def test_a_swap_that_waited_for_another_is_stale(
         assert answer() == Stale(record(version=1))
 
 
+@pytest.mark.parametrize("awaits", [False, True])
+def test_what_is_rekeyed_while_all_are_revoked_does_not_survive(
+    awaits: bool, store: PostgresStore, stranger: psycopg.Connection[Any]
+) -> None:
+    # The revocation has begun, and waits for the first session, when the second is re-keyed.
+    user = record().user_id
+
+    async def awaited() -> Any:
+        form = store.awaited
+        assert form is not None
+        return await form.delete_for_user(user, None, ("kept",))
+
+    def revoke() -> Any:
+        return anyio.run(awaited) if awaits else store.delete_for_user(user, None, ("kept",))
+
+    for handle, created in (("first", 1), ("second", 3), ("kept", 4)):
+        store.create(record(handle, created_at=created))
+    stranger.execute("SELECT FROM counterfoil.sessions WHERE handle = 'first' FOR UPDATE")
+    with meanwhile(revoke) as answer:
+        wait_until_blocked(stranger)
+        store.create(record("successor", created_at=0))
+        assert store.delete(("second",)) == ("second",)
+        stranger.rollback()
+        assert answer() == ("successor", "first")
+    assert [one.handle for one in store.list_for_user(user, None)] == ["kept"]
+
+
+@pytest.mark.parametrize("awaits", [False, True])
+def test_a_session_that_can_not_be_deleted_is_not_looked_for_for_ever(
+    awaits: bool, database: str, store: PostgresStore, stranger: psycopg.Connection[Any]
+) -> None:
+    store.create(record())
+    stranger.execute(
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        "CREATE TRIGGER keep BEFORE DELETE ON counterfoil.sessions"
+        " FOR EACH ROW EXECUTE FUNCTION keep()"
+    )
+    stranger.commit()
+
+    async def awaited() -> Any:
+        form = store.awaited
+        assert form is not None
+        return await form.delete_for_user(record().user_id, None, ())
+
+    with pytest.raises(StoreUnavailable, match="try again, and see whether a trigger"):
+        anyio.run(awaited) if awaits else store.delete_for_user(record().user_id, None, ())
+
+
 def test_in_a_crowd_one_swap_wins_and_every_merge_is_kept(store: PostgresStore) -> None:
     store.create(record(payload=EMPTY))
     start = threading.Barrier(THREADS, timeout=30)

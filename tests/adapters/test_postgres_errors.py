@@ -10,7 +10,7 @@ import pytest
 from counterfoil.adapters.postgres import PostgresStore
 from counterfoil.adapters.postgres_target import Target, told
 from counterfoil.core.examples import example_record
-from counterfoil.effects import InvalidInput, StoreUnavailable
+from counterfoil.effects import InvalidInput, Secret, StoreUnavailable
 
 from .postgres_server import PASSWORD, PostgresServer, free_port
 
@@ -113,3 +113,14 @@ def test_an_error_that_quotes_values_is_told_by_its_name(database: str) -> None:
     assert "canary" in str(quoting.value)
     assert told(quoting.value) == "InvalidTextRepresentation (22P02)."
     assert told(psycopg.DataError("canary")) == "DataError."
+
+
+def test_a_value_that_an_error_quotes_is_in_no_traceback(database: str) -> None:
+    # As after a migration that a server of the older release doesn't know of.
+    with PostgresStore(database) as store, psycopg.connect(database) as stranger:
+        stranger.execute("ALTER TABLE counterfoil.sessions ADD COLUMN device text NOT NULL")
+        stranger.commit()
+        with pytest.raises(StoreUnavailable, match=r"NotNullViolation \(23502\)") as caught:
+            store.create(attrs.evolve(example_record(), anti_csrf_token=Secret(PASSWORD)))
+    assert PASSWORD in str(caught.value.__context__)
+    assert PASSWORD not in shown(caught.value)

@@ -85,9 +85,12 @@ def test_a_migration_does_not_wait_long_for_a_lock(
     PostgresStore(database).close()
 
 
+@pytest.mark.parametrize("isolation", ["read committed", "serializable"])
 def test_any_number_may_open_a_new_database_at_once(
-    database: str, monkeypatch: pytest.MonkeyPatch
+    isolation: str, postgres: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    name = database.rpartition("/")[2]
+    postgres.ask(f"ALTER DATABASE {name} SET default_transaction_isolation = '{isolation}'")
     monkeypatch.setattr(postgres_schema, "MIGRATIONS", NEXT_RELEASE)
     start = threading.Barrier(8, timeout=30)
 

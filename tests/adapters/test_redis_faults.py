@@ -230,6 +230,7 @@ def test_what_a_url_says_reaches_the_driver() -> None:
         *("", "redis", "postgresql://x", "redis+other://x", "REDIS://x", "redis://a,b"),
         *("redis://a:b", "redis://a/x", "redis+sentinel://a", "redis+cluster://a/1", "redis://a//"),
         *("redis://a?db=x", "redis://a?socket_timeout=x", "redis://a?decode_responses=yes"),
+        *("redis://a?canary=1", "redis+sentinel://a/m?sentinel_canary=1", "redis://:12?canary@a"),
     ],
 )
 def test_what_is_no_url_of_ours_is_refused(url: str) -> None:
@@ -239,6 +240,7 @@ def test_what_is_no_url_of_ours_is_refused(url: str) -> None:
         with pytest.raises(InvalidInput) as caught:
             RedisServer.from_url(given)
         assert CANARY not in str(caught.value)
+        assert "canary" not in str(caught.value)
 
 
 def test_without_the_driver_an_error_says_which_extra_brings_it() -> None:
