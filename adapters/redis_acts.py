@@ -198,17 +198,22 @@ class Acts:
         """The reply to a call on each record of a user.
 
         Where one is not there, it may have been re-keyed: then there is a hint at its successor,
-        which was written before it went. So the hints are read again until nothing is new.
+        which was written before it went. So the hints are read again until nothing is new. Or it
+        may not be there yet, and come before its predecessor is looked at, and found gone: so it is
+        looked at twice.
         """
         replies: dict[str, Any] = {}
         outdated: list[str] = []
+        again: list[str] = []
         for turn in range(PASSES):
             now, hints = yield from self._hints(user_id)
             handles = dict.fromkeys(handle for _, handle in hints)
             new = [handle for handle in handles if handle not in replies and handle not in keep]
-            found = yield from ask([call(handle) for handle in new])
-            replies.update(zip(new, found, strict=True))
-            missing = {handle for handle in new if not is_there(replies[handle])}
+            asked = [*new, *again]
+            found = yield from ask([call(handle) for handle in asked])
+            replies.update(zip(asked, found, strict=True))
+            missing = {handle for handle in asked if not is_there(replies[handle])}
+            again = [handle for handle in new if handle in missing]
             if turn == 0:  # those of a later turn are too young
                 old = [(written, h) for written, h in hints if now - written > GRACE]
                 outdated = [f"{written}:{h}" for written, h in old if h in missing]

@@ -406,7 +406,7 @@ FOUND: list[tuple[str, str, str]] = [
     ("PurgeWithoutBound", "test_expiry", "purge_is_bounded"),
     ("PurgeTooEarly", "test_expiry", "purge_takes_what_is_over"),
     ("PurgeByTheFirstEnd", "test_expiry", "purge_goes_by_the_end_that_a_record_has_now"),
-    ("PurgeTooEarly", "test_lockstep", "a_store_answers_as_the_protocol_says"),
+    ("MergeThatReplaces", "test_lockstep", "a_store_answers_as_the_protocol_says"),
     ("StaleList", "test_writing", "swap_may_move_a_record_to_another_user"),
     ("SecretsWithoutCompare", "test_secrets", "secret_is_kept_by_compare_and_swap"),
     ("SecretsWithoutCompare", "test_races", "who_swap_a_secret_exactly_one_wins"),
