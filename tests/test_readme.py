@@ -18,8 +18,9 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 import counterfoil
 from counterfoil.core.examples import example_session
 
+from .readme import README, between
+
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
 LOGIN = 1_700_000_000_000
 
 
@@ -34,12 +35,6 @@ class OneReply:
 def parse() -> Document:
     options = doctest.ELLIPSIS
     return Sybil([PythonCodeBlockParser(doctest_optionflags=options)]).parse(README)
-
-
-def between(marker: str) -> str:
-    """The code of the block behind a marker."""
-    _, _, rest = README.read_text("utf-8").partition(f"<!-- {marker} -->\n```")
-    return rest.partition("\n")[2].partition("```\n<!-- end -->")[0]
 
 
 def quickstart() -> str:

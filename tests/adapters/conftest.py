@@ -11,8 +11,9 @@ from counterfoil.adapters.memory import MemoryStore
 from counterfoil.adapters.sqlite import SqliteStore
 from counterfoil.effects import SessionRecord
 
+from ..ports import free_port
 from .postgres_server import PostgresServer, postgres_server
-from .redis_servers import Cluster, Server, clustered, free_ports
+from .redis_servers import Cluster, Server, clustered
 
 
 def _record(handle: str = "h1", **changes: Any) -> SessionRecord:
@@ -56,7 +57,7 @@ def database(postgres: PostgresServer) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A Redis server that all tests of a run share."""
-    with Server(tmp_path_factory.mktemp("redis"), free_ports(1)[0]) as server:
+    with Server(tmp_path_factory.mktemp("redis"), free_port()) as server:
         yield server
 
 

@@ -6,7 +6,6 @@ it as the user `postgres`.
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,8 @@ import attrs
 import psycopg
 import pytest
 from psycopg import sql
+
+from ..ports import free_port
 
 USER, PASSWORD = "keeper", "canary-of-the-password"
 HOW = "apt-get install postgresql pgbouncer"
@@ -126,13 +127,6 @@ def pgbouncer(server: PostgresServer) -> Generator[int]:
         finally:
             running.terminate()
             running.wait(30)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def quoted(name: str) -> str:

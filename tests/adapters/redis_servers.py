@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Generator
@@ -17,6 +16,8 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from ..ports import free_ports
 
 PATIENCE = 30.0  # s that a server may take for what it was told
 HOST = "127.0.0.1"
@@ -37,15 +38,6 @@ def until(holds: Callable[[], bool], what: str) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"in {PATIENCE} s: not {what}"
         time.sleep(0.02)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody uses now."""
-    with ExitStack() as sockets:
-        bound = [sockets.enter_context(socket.socket()) for _ in range(count)]
-        for one in bound:
-            one.bind((HOST, 0))
-        return [one.getsockname()[1] for one in bound]
 
 
 @attrs.define

@@ -21,7 +21,8 @@ from counterfoil.adapters.demo.watching import watched
 from counterfoil.adapters.postgres import PostgresStore
 from counterfoil.effects import InvalidInput, SessionRecord, StoreUnavailable
 
-from .postgres_server import PASSWORD, free_port
+from ..ports import free_port
+from .postgres_server import PASSWORD
 
 MakeRecord = Callable[..., SessionRecord]
 

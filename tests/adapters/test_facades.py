@@ -46,15 +46,13 @@ from counterfoil import (
 from counterfoil.adapters.memo import Memo
 from counterfoil.effects import AppendHeader, RemoveHeader, SetHeader
 
+from ..listening import quiet
+
 POLICY = Policy("https://api.example.com", site_origin="https://example.com")
 ROLES, PLAN = PrimitiveArrayClaim("roles"), PrimitiveClaim("plan")
 INJECTED = {"policy", "verify", "now", "entropy"}
 BY_HAND = {"get_session", "get_session_from_request"}
 START = 1_795_000_000_000
-
-
-def quiet(event: object, context: object) -> None:
-    """A listener that nobody hears."""
 
 
 class Clock:

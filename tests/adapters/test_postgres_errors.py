@@ -12,7 +12,8 @@ from counterfoil.adapters.postgres_target import Target, told
 from counterfoil.core.examples import example_record
 from counterfoil.effects import InvalidInput, Secret, StoreUnavailable
 
-from .postgres_server import PASSWORD, PostgresServer, free_port
+from ..ports import free_port
+from .postgres_server import PASSWORD, PostgresServer
 
 
 def shown(error: BaseException) -> str:

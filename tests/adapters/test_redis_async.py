@@ -21,7 +21,8 @@ from counterfoil.effects import (
     StoreUnavailable,
 )
 
-from .redis_servers import Cluster, Server, free_ports, replicated, until
+from ..ports import free_port
+from .redis_servers import Cluster, Server, replicated, until
 
 MakeRecord = Callable[..., SessionRecord]
 NEVER = 10**9
@@ -173,7 +174,7 @@ def test_nobody_at_the_address_is_told(scheme: str) -> None:
         with pytest.raises(StoreUnavailable):
             await mine.awaited.load("nobody's")
 
-    (port,) = free_ports(1)
+    port = free_port()
     url = f"{scheme}127.0.0.1:{port}{'/mine' if 'sentinel' in scheme else ''}"
     with RedisStore(RedisServer.from_url(url)) as mine:
         asyncio.run(load())

@@ -14,7 +14,8 @@ import redis
 from counterfoil.adapters.redis import RedisServer, RedisStore
 from counterfoil.effects import EMPTY, FrozenDict, InvalidInput, SessionRecord, StoreUnavailable
 
-from .redis_servers import Cluster, Server, free_ports, until
+from ..ports import free_port
+from .redis_servers import Cluster, Server, until
 
 MakeRecord = Callable[..., SessionRecord]
 NEVER = 10**9
@@ -24,7 +25,7 @@ CANARY = "canary-of-the-password"
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A server that the test may ill-treat."""
-    with Server(tmp_path, free_ports(1)[0]) as server:
+    with Server(tmp_path, free_port()) as server:
         yield server
 
 
@@ -174,7 +175,7 @@ def test_a_server_of_a_cluster_says_how_to_connect(redis_cluster: Cluster) -> No
 
 
 def test_nobody_at_the_address_is_told_at_once() -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     for url in (
         f"redis://:{CANARY}@127.0.0.1:{port}",
         f"redis+cluster://:{CANARY}@127.0.0.1:{port}",

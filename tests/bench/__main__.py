@@ -46,13 +46,10 @@ if not __package__:  # `python tests/bench` finds what is beside this file by th
 
 from tests.bench.rows import Row, row, table
 from tests.bench.web import serving
+from tests.listening import quiet
 
 POLICY = Policy("https://api.example.com", site_origin="https://example.com")
 PAYLOAD = {"plan": "pro", "roles": ["admin", "editor"], "locale": "de-CH"}
-
-
-def silent(event: object, context: object) -> None:
-    """A listener that costs nothing."""
 
 
 def now() -> int:
@@ -62,7 +59,7 @@ def now() -> int:
 
 def verifying() -> list[Row]:
     """`get_session` against `jwt.decode` of the same token."""
-    sessions = BlockingSessions(POLICY, MemoryStore(), listener=silent)
+    sessions = BlockingSessions(POLICY, MemoryStore(), listener=quiet)
     token = str(sessions.create_session("user-1", payload=PAYLOAD).access_token)
     keys: KeySet = sessions.keys
     public = load_der_public_key(keys.keys[0].der)
@@ -116,7 +113,7 @@ def refreshing() -> Row:
 def refreshing_on_sqlite(folder: Path) -> Row:
     """A whole refresh on SQLite against a bare script that does the same to a row."""
     sessions = BlockingSessions(
-        POLICY, SqliteStore(folder / "ours.db"), LocalKeys.in_memory(), listener=silent
+        POLICY, SqliteStore(folder / "ours.db"), LocalKeys.in_memory(), listener=quiet
     )
     current = sessions.create_session("user-1", payload=PAYLOAD).refresh_token
 

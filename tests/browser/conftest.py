@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ import pytest
 
 from counterfoil.adapters.web.exchange import ASGIApp
 
+from ..ports import free_port
 from .demo_page import DemoPage, OpenDemo
 from .serving import Clock, Site, serving
 from .tab import Mode, OpenTab, Tab
@@ -132,13 +132,6 @@ def open_demo(serve_demo: Callable[..., str], new_page: Callable[..., Page]) -> 
 
     yield open_it
     assert [error for page in opened for error in page.errors] == []
-
-
-def free_port() -> int:
-    """A port of this machine on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ from counterfoil.adapters.demo.app import demo
 from counterfoil.adapters.demo.watching import Log, WatchedSessions
 from counterfoil.adapters.web.exchange import ASGIApp, Message, Receive, Scope, Send
 
+from ..listening import quiet
+
 MINUTE = 60_000  # ms
 LIFE = 16 * MINUTE  # longer than an access token's
 REFRESH = "/auth/session/refresh"
@@ -31,10 +33,6 @@ Headers = list[tuple[str, str]]
 
 # A proxy answers in the server's place, or the connection dies.
 Loss = Literal["replaced", "dropped"]
-
-
-def quiet(*_: object) -> None:
-    """Hears nothing."""
 
 
 class Clock:

@@ -15,7 +15,8 @@ from counterfoil.adapters.web.fastapi import ExchangeDep, SessionDep, add_sessio
 from counterfoil.core import Session
 from counterfoil.effects import FetchClaim
 
-from .serving import LIFE, REFRESH, Clock, Site, quiet
+from ..listening import quiet
+from .serving import LIFE, REFRESH, Clock, Site
 from .tab import Mode, OpenTab, Tab
 
 VERIFIED = BooleanClaim("verified", fetchable=False)

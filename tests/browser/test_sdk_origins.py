@@ -15,7 +15,8 @@ from counterfoil.adapters.demo.watching import Log, WatchedSessions
 from counterfoil.adapters.web.cors import cors
 from counterfoil.adapters.web.exchange import ASGIApp
 
-from .serving import LIFE, REFRESH, Clock, Site, demo_of, quiet
+from ..listening import quiet
+from .serving import LIFE, REFRESH, Clock, Site, demo_of
 from .tab import BLANK, WAYS, Mode, OpenTab
 
 

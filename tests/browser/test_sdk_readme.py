@@ -12,20 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ..readme import between
 from .tab import BLANK
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-README = Path(__file__).parents[2] / "README.md"
 WRITTEN = "http://localhost:8000"
 IMPORT = 'import SuperTokens from "supertokens-website";'
-
-
-def between(marker: str) -> str:
-    """The code of the block behind a marker."""
-    _, _, rest = README.read_text("utf-8").partition(f"<!-- {marker} -->\n```")
-    return rest.partition("\n")[2].partition("```\n<!-- end -->")[0]
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from anyio import to_thread
 
 from counterfoil import LocalKeys, Sessions, Store
 
+from ..listening import quiet
 from .clients import Client, Told
 from .faulty import SETTINGS, Fault, Setting
-from .places import silent
 from .population import POLICY
 from .tables import Report, count, milliseconds
 
@@ -52,7 +52,7 @@ def under_load(
     There are `calm` seconds of load before each, and after the last.
     """
     told = Told()
-    sessions = Sessions(POLICY, store, LocalKeys.in_memory(), listener=silent)
+    sessions = Sessions(POLICY, store, LocalKeys.in_memory(), listener=quiet)
     moments: list[tuple[float, float]] = []
     over = False
 

@@ -13,7 +13,8 @@ from counterfoil import SessionRecord
 from counterfoil.adapters.redis import RedisStore
 from counterfoil.adapters.redis_record import Names, lifetime_of, longest_of, values_of
 
-from ..adapters.redis_servers import Server, free_ports, program
+from ..adapters.redis_servers import Server, program
+from ..ports import free_port
 
 NAMES = Names("counterfoil")
 MARGIN = 3_600_000  # ms that a record is kept after its end: the store's default
@@ -25,7 +26,7 @@ def durable_server(folder: Path, fsync: str = "always") -> Generator[Server]:
     """One server with an append-only file."""
     own = Path(tempfile.mkdtemp(prefix="redis-", dir=folder))
     options = ("--appendonly", "yes", "--appendfsync", fsync)
-    with Server(own, free_ports(1)[0], options) as server:
+    with Server(own, free_port(), options) as server:
         yield server
 
 

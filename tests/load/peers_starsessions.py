@@ -15,9 +15,9 @@ from counterfoil import LocalKeys, Sessions
 from counterfoil.adapters.redis import RedisStore
 
 from ..bench.__main__ import PAYLOAD
+from ..listening import quiet
 from . import in_redis
 from .peers import ACTS, Pair
-from .places import silent
 from .population import POLICY
 
 # An extra of its own.
@@ -84,7 +84,7 @@ async def _theirs(connection: Any) -> Act:
 
 
 async def _ours(store: RedisStore) -> Act:
-    sessions = Sessions(POLICY, store, LocalKeys.in_memory(), listener=silent)
+    sessions = Sessions(POLICY, store, LocalKeys.in_memory(), listener=quiet)
     known = (await sessions.create_session("ada", payload=PAYLOAD, data=PAYLOAD)).access_token
     count = 0
 

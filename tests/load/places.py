@@ -10,6 +10,7 @@ from typing import Protocol
 from counterfoil import BlockingSessions, LocalKeys, SessionRecord
 from counterfoil.adapters import OpenStore
 
+from ..listening import quiet
 from .population import POLICY
 
 
@@ -74,10 +75,6 @@ _OPENERS: dict[str, Callable[[ExitStack, Path], NewPlace]] = {
 }
 
 
-def silent(event: object, context: object) -> None:
-    """A listener that costs nothing."""
-
-
 def sessions_on(store: OpenStore) -> BlockingSessions:
     """Sessions on a store, whose keys are elsewhere."""
-    return BlockingSessions(POLICY, store, LocalKeys.in_memory(), listener=silent)
+    return BlockingSessions(POLICY, store, LocalKeys.in_memory(), listener=quiet)

@@ -13,6 +13,8 @@ import pytest
 from counterfoil import MemoryStore, Policy, Sessions, StoreUnavailable
 from counterfoil.adapters.web.exchange import ASGIApp
 
+from ...listening import quiet
+
 START = 1_800_000_000_000
 ORIGIN = "https://api.example.com"
 
@@ -132,9 +134,6 @@ def make_sessions(clock: Clock, store: Away) -> Callable[..., Sessions]:
     """Builds sessions of a policy's settings."""
 
     def make(**settings: Any) -> Sessions:
-        def quiet(*_: object) -> None:
-            """Hears nothing."""
-
         options: Any = {"clock": clock, "listener": quiet}
         return Sessions(Policy(ORIGIN, access_jitter=0, **settings), store, **options)
 

@@ -25,6 +25,7 @@ from counterfoil import (
 from counterfoil.adapters.web.exchange import Exchange
 from counterfoil.effects import Rejection
 
+from ...listening import quiet
 from .conftest import ORIGIN, START, Clock
 
 POLICY = Policy(
@@ -46,10 +47,6 @@ FACTS = st.fixed_dictionaries(
 CARRIED = st.sampled_from(
     ["bearer", "cookie", "both", "two cookies", "another's", "garbage", "none"]
 )
-
-
-def quiet(*_: object) -> None:
-    """Hears nothing."""
 
 
 def sessions_of(policy: Policy, clock: Any, **options: Any) -> Sessions:

@@ -26,6 +26,7 @@ from counterfoil.adapters.web.asgi import SessionMiddleware
 from counterfoil.adapters.web.exchange import Exchange, exchange_of
 from counterfoil.effects import Reason
 
+from ...listening import quiet
 from .conftest import ORIGIN, START
 
 TOP = 300  # s after which a client of these tests leaves
@@ -63,10 +64,6 @@ def now() -> int:
         return START + round(trio.current_time() * 1000)
     except RuntimeError:  # outside of trio
         return START
-
-
-def quiet(*_: object) -> None:
-    """Hears nothing."""
 
 
 @pytest.fixture

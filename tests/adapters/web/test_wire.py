@@ -19,6 +19,7 @@ from counterfoil import BooleanClaim, LocalKeys, Policy, Sessions
 from counterfoil.adapters.web.asgi import SessionMiddleware
 from counterfoil.adapters.web.exchange import Exchange, exchange_of
 
+from ...listening import quiet
 from .conftest import START, Away, Clock, call
 
 GOLDEN = Path(__file__).with_name("wire.txt")
@@ -54,10 +55,6 @@ async def handle(path: str, exchange: Exchange) -> None:
             await exchange.get_session(required=path == "/me")
         case _:
             raise AssertionError(f"nothing is at {path}")
-
-
-def quiet(event: object, context: object) -> None:
-    """Hears nothing."""
 
 
 class Line:
