@@ -98,7 +98,7 @@ def _life(policy: Policy, transfer: Transfer, now: int) -> tuple[Specimen, ...]:
     )
     session = cast("Session", login.outcome)
     record = _established(login).record
-    jar = _Jar(policy, transfer, session, record)
+    jar = _Jar(policy, transfer, record)
     refresh = refresh_session_in_request(
         jar.request(policy.refresh_cookie, cast("str", session.refresh_token)),
         policy=policy,
@@ -125,7 +125,6 @@ class _Jar:
 
     policy: Policy
     transfer: Transfer
-    session: Session
     record: SessionRecord
 
     def request(self, cookie: str, token: str) -> RequestFacts:

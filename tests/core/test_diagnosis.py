@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterfoil import InvalidPolicy, Lifetime, Policy, PrimitiveClaim, SetCookie, Transfer
+from counterfoil import InvalidPolicy, Policy, PrimitiveClaim, SetCookie, Transfer
 from counterfoil.core.browsers import Refusal, Way, dropped, kept_back, matches
 from counterfoil.core.cookie_rules import COOKIE_RULES
 from counterfoil.core.diagnosis import Diagnosis, diagnose
@@ -19,12 +18,9 @@ from counterfoil.core.other_rules import OTHER_RULES
 from counterfoil.core.policy_strategies import policies
 from counterfoil.core.specimens import Occasion, specimens
 
+from .telling import API, COOKIE, HEADER, HERE, LAN, LONGEST, OTHER, OTHERS, PROBLEMS, SITE
+
 NOW = 1_700_000_000_000
-API, SITE, OTHER = "https://api.example.com", "https://example.com", "https://example.org"
-LAN, HERE = "http://192.168.1.5:8000", "http://localhost:8000"
-COOKIE: dict[str, Any] = {"transfer": "cookie"}
-HEADER: dict[str, Any] = {"transfer": "header"}
-LONG = Lifetime(idle=timedelta(days=500), absolute=timedelta(days=500))
 
 
 def found(api: str, *, embedded: bool = False, **chosen: Any) -> list[str]:
@@ -33,42 +29,27 @@ def found(api: str, *, embedded: bool = False, **chosen: Any) -> list[str]:
     return [finding.code for finding in diagnosis.findings]
 
 
-PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
-    "secure-over-http": (LAN, {"cookie_secure": True}),
-    "none-without-secure": (HERE, {"site_origin": "http://127.0.0.1:8000"}),
-    "cookie-too-large": (API, {"refresh_cookie": "r" * 4000}),
-    "same-site-across-sites": (API, {"site_origin": OTHER, "cookie_same_site": "lax"}),
-    "third-party-cookies": (API, {"site_origin": OTHER}),
-    "refresh-path": (API, {"refresh_cookie_path": "/auth/session/refreshing"}),
-    "mixed-content": ("http://api.example.com", {"site_origin": SITE, "cookie_same_site": "lax"}),
-    "embedded": (API, {"embedded": True}),
-    "no-room-for-a-token": (API, {"access_cookie": "a" * 4000}),
-}
-OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "secure-on-localhost": (HERE, {"cookie_secure": True}),
-    "not-secure": (API, {"cookie_secure": False}),
-    "plain-http": (LAN, {}),
-    "host-is-its-own-site": (LAN, {}),
-    "no-anti-csrf": (API, {"anti_csrf": "NONE"}),
-    "policy-concern": (API, {"leeway": timedelta(minutes=9)}),
-    "tokens-in-javascript": (API, HEADER),
-    "needs-cors": (API, {"site_origin": SITE}),
-    "no-fetch-metadata": (LAN, {}),
-    "clear-site-data-ignored": (LAN, {"clear_site_data": True}),
-    "refresh-token-everywhere": (API, {"refresh_cookie_path": "/"}),
-    "strict-and-links": (API, {"cookie_same_site": "strict"}),
-    "cookies-for-siblings": (API, {"cookie_domain": "example.com"}),
-    "domain-was-changed": (API, {"cookie_domain": "example.com"}),
-    "older-cookie-domain": (API, {"older_cookie_domain": "example.com"}),
-    "cookies-ignore-ports": (HERE, {}),
-    "cookie-life-capped": (API, {"lifetime": LONG}),
-}
-
-
 @pytest.mark.parametrize("code", [*PROBLEMS, *OTHERS])
 def test_each_finding_has_its_cause(code: str) -> None:
     api, chosen = (PROBLEMS | OTHERS)[code]
     assert code in found(api, **chosen)
+
+
+@pytest.mark.parametrize(
+    ("code", "api", "chosen"),
+    [
+        ("cookie-life-capped", API, {"lifetime": LONGEST}),
+        ("clear-site-data-ignored", LAN, {}),
+        ("clear-site-data-ignored", API, {"clear_site_data": True}),
+        ("no-fetch-metadata", LAN, {"anti_csrf": "VIA_CUSTOM_HEADER"}),
+        ("no-fetch-metadata", LAN, HEADER),
+        ("no-fetch-metadata", API, {}),
+        ("plain-http", "http://app.localhost:8000", {}),
+        ("plain-http", "http://[::1]:8000", {}),
+    ],
+)
+def test_each_finding_has_its_limit(code: str, api: str, chosen: dict[str, Any]) -> None:
+    assert code not in found(api, **chosen)
 
 
 def test_a_policy_without_fault_has_none() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import anyio
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +34,10 @@ from counterfoil.effects.faults import (
 )
 
 RECORD = example_record()
-HANDLE, USER = RECORD.handle, RECORD.user_id
+HANDLE, USER, TENANT = RECORD.handle, RECORD.user_id, RECORD.tenant_id
+ELSEWHERE = attrs.evolve(RECORD, handle=f"{HANDLE[:-4]}ffff", tenant_id="elsewhere")
+CHANGED = attrs.evolve(RECORD, data=FrozenDict({"b": 2}), version=RECORD.version + 1)
+HISTORY = [("after", 3.197), (None, 7.356), ("before", 7.547), (None, 0.0), ("before", 3.525)]
 shares = st.floats(0, 0.5)
 plans = st.builds(
     Seeded, seed=st.integers(), before=shares, after=shares, delayed=shares, longest=shares
@@ -93,12 +97,12 @@ both_forms = pytest.mark.parametrize("form", ["blocking", "awaited"])
 ACTS: dict[str, tuple[Any, ...]] = {
     "create": (RECORD,),
     "load": (HANDLE,),
-    "swap": (RECORD, RECORD.version),
+    "swap": (CHANGED, RECORD.version),
     "merge_payload": (HANDLE, FrozenDict({"a": 1}), 999),
     "replace_data": (HANDLE, FrozenDict({"a": 1})),
     "delete": ((HANDLE,),),
-    "delete_for_user": (USER, None, ()),
-    "list_for_user": (USER, None),
+    "delete_for_user": (USER, TENANT, ()),
+    "list_for_user": (USER, TENANT),
     "purge": (1 << 60, 9),
 }
 acts = pytest.mark.parametrize("act", ACTS)
@@ -113,7 +117,8 @@ def expected(act: str, world: Any) -> tuple[Any, Any]:
 def begun(form: str, plan: Plan, act: str) -> tuple[Acts, Any]:
     asked = Acts(form, plan)
     if act != "create":
-        asked.world.create(RECORD)
+        for record in (RECORD, ELSEWHERE):
+            asked.world.create(record)
     return asked, asked.world.world
 
 
@@ -189,6 +194,19 @@ def test_an_outage_begins_and_ends_with_another_plan() -> None:
     assert faulty.load(HANDLE) == Missing()
 
 
+def test_a_plan_is_asked_by_the_name_of_the_act() -> None:
+    faulty = Faulty(MemoryStore(), Seeded(seed=1, before=1, acts={"load"}))
+    faulty.delete((HANDLE,))
+    with pytest.raises(StoreUnavailable):
+        faulty.load(HANDLE)
+
+
+def test_a_seed_stands_for_the_same_history_in_every_version() -> None:
+    plan = Seeded(seed=7, before=0.25, after=0.25, delayed=0.5, longest=8.0)
+    fates = [plan.fate(number, "swap") for number in range(len(HISTORY))]
+    assert [(fate.fails, round(fate.delay, 3)) for fate in fates] == HISTORY
+
+
 def test_a_store_without_an_async_form_has_none_when_it_fails() -> None:
     faulty = Faulty(MemoryStore(), Scripted(()))
     assert faulty.awaited is None
@@ -245,7 +263,7 @@ def test_a_plan_may_be_about_some_acts_alone() -> None:
     [{"before": -0.1}, {"after": 1.1}, {"before": 0.6, "after": 0.6}, {"delayed": 2}],
 )
 def test_what_is_no_share_is_refused(shares: dict[str, float]) -> None:
-    with pytest.raises(InvalidInput, match=r"before, after and delayed are shares of all acts"):
+    with pytest.raises(InvalidInput, match=r"^before, after and delayed are shares of all acts"):
         Seeded(seed=1, **cast("Any", shares))
 
 

@@ -317,6 +317,7 @@ def test_bounds_must_be_positive() -> None:
 
 def test_a_counterexample_is_a_test_to_paste() -> None:
     text = Counterexample("1 Not too-far!", "too far", ("left", "right")).as_test("MODEL")
+    assert '"links ↔"' in Counterexample("a", "b", ("links ↔",)).as_test("MODEL")
     names: dict[str, object] = {"MODEL": Steps(3, limit=2)}
     exec(text, names)  # noqa: S102  # the text that a person would paste
     test = names["test_not_too_far"]
