@@ -270,7 +270,11 @@ def check_cookies(policy: Policy) -> None:
 def _check_prefix(policy: Policy, name: str, cookie_path: str) -> None:
     prefix = name.lower()  # as browsers compare it
     if prefix.startswith(("__host-", "__secure-", "__http-")) and not policy.cookie_secure:
-        raise InvalidPolicy("cookie_secure", f"{name} must be Secure, or browsers drop it.")
+        raise InvalidPolicy(
+            "cookie_secure",
+            f"{name} must be Secure, or browsers drop it: serve the API over https, or take the "
+            "prefix off the name.",
+        )
     if prefix.startswith("__host-") and (policy.cookie_domain is not None or cookie_path != "/"):
         field = "refresh_cookie_path" if policy.cookie_domain is None else "cookie_domain"
         raise InvalidPolicy(

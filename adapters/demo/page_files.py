@@ -38,6 +38,6 @@ def add_page(app: FastAPI) -> None:
 
 
 def _serve(app: FastAPI, path: str, body: bytes, kind: str) -> None:
-    @app.get(path, include_in_schema=False)
+    @app.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)
     async def page() -> Response:
         return Response(body, media_type=kind, headers=GUARD)

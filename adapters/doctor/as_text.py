@@ -50,6 +50,7 @@ def as_text(diagnosis: Diagnosis, page: Page) -> Iterator[str]:
         yield from _answers(diagnosis, page)
         yield from _cross_origin(policy, page)
         yield from _journeys(diagnosis, policy, page)
+        yield ""
     yield from _findings(diagnosis, page)
 
 
@@ -118,7 +119,6 @@ def _fate(refusal: Refusal | None, page: Page) -> str:
 
 
 def _findings(diagnosis: Diagnosis, page: Page) -> Iterator[str]:
-    yield ""
     for finding in diagnosis.findings:
         yield from _finding(finding, page)
     found = Counter(finding.severity for finding in diagnosis.findings)

@@ -143,7 +143,7 @@ def test_a_policy_that_can_not_be_is_a_problem(
     status, out, _ = told(capsys, *arguments)
     assert status == 1
     assert f"Policy.{field}" in out
-    assert out.startswith("\nproblem  policy-refused\n")
+    assert out.startswith("problem  policy-refused\n")
 
 
 def test_strict_cookies_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

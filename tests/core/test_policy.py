@@ -352,7 +352,10 @@ def test_the_older_domain_is_another_one() -> None:
 def test_a_prefixed_cookie_is_secure(prefix: str, field: str) -> None:
     name = f"{prefix}a"
     problem = refused(**{field: name, "refresh_cookie_path": "/", "cookie_secure": False})
-    assert problem == f"cookie_secure: {name} must be Secure, or browsers drop it."
+    assert problem == (
+        f"cookie_secure: {name} must be Secure, or browsers drop it: serve the API over https, or "
+        "take the prefix off the name."
+    )
     assert built(API, **{field: name, "refresh_cookie_path": "/"}).cookie_secure
 
 

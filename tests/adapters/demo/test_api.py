@@ -190,6 +190,7 @@ def test_the_pages_files_are_served_guarded(client: Client) -> None:
         assert file.get("content-type").startswith(kinds[name.rpartition(".")[2]])
     assert {name.title() for name, _ in page.headers} >= set(GUARD) - {"X-Content-Type-Options"}
     assert "unsafe" not in page.get("content-security-policy")
+    assert client("HEAD", "/").status == 200  # as load balancers look whether it is there
 
 
 def test_the_page_asks_nothing_of_the_network(client: Client) -> None:
