@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from counterfoil import AntiCsrf, Policy, RequestFacts
 from counterfoil.core.csrf import may_log_in, passes, token_matches
+from counterfoil.core.request import WEBSOCKET
 
 SITE, API = "https://example.com", "https://api.example.com:8443"
 GUARD = "dGhlIGd1YXJkIG9mIGEgc2Vzc2lvbg=="
@@ -127,6 +128,14 @@ def test_a_token_proves_by_being_the_sessions(
         assert passes(request(method, site, origin, **headers), policy, token) is ours
     # What comes by cookie proves nothing: the browser sends it for anyone.
     assert not passes(RequestFacts(method, [("cookie", f"anti-csrf={GUARD}")]), policy, GUARD)
+
+
+@pytest.mark.parametrize("mode", AntiCsrf)
+def test_a_handshake_is_judged_by_what_the_browser_says(mode: AntiCsrf) -> None:
+    for site, origin in itertools.product(FETCH_SITES, ORIGINS):
+        handshake = request(WEBSOCKET, site, origin)
+        posted = request("POST", site, origin)
+        assert passes(handshake, MODES[mode], None) is may_log_in(posted, MODES[mode])
 
 
 @pytest.mark.parametrize("method", UNSAFE)

@@ -543,6 +543,17 @@ def test_a_copy_of_another_session_is_not_forgiven_beside_ones_own(
     assert site.engine.world.load(victim.handle) == Missing()
 
 
+def test_a_session_that_ends_at_this_moment_has_no_copy_to_betray(site: Site) -> None:
+    victim = site.login(COOKIE_MODE)
+    second = site.refresh(refresh_by_cookie(victim.refresh_token))
+    third = site.refresh(refresh_by_cookie(second.refresh_token))
+    site.engine.now = third.refresh_expires_at
+    own = site.login(COOKIE_MODE)
+    outcome = site.refresh(refresh_by_cookie(victim.refresh_token, own.refresh_token))
+    assert outcome.handle == own.handle
+    assert not any(isinstance(event, TheftDetected) for event in site.engine.events)
+
+
 def test_every_copy_of_another_session_is_noticed(site: Site) -> None:
     stolen: list[Session] = []
     for _ in range(2):

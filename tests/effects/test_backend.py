@@ -15,6 +15,7 @@ from counterfoil.effects import (
     Established,
     FrozenDict,
     HandleTaken,
+    InvalidInput,
     Listed,
     ListSessions,
     Load,
@@ -220,3 +221,21 @@ def test_no_repr_of_a_record_or_a_key_shows_key_material(make_record: MakeRecord
     assert "canary" not in shown
     assert "mac_key=<30 bytes>" in shown
     assert "previous_digest=None" in shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "field"),
+    [
+        (Load, (7,), "handle"),
+        (Revoke, (["a", 7],), "handles"),
+        (RevokeUser, (7,), "user_id"),
+        (RevokeUser, ("ada", 7), "tenant_id"),
+        (RevokeUser, ("ada", None, [7]), "keep"),
+        (ListSessions, ("ada", 7), "tenant_id"),
+    ],
+)
+def test_what_can_name_nothing_is_refused_by_its_field(
+    kind: Any, arguments: tuple[Any, ...], field: str
+) -> None:
+    with pytest.raises(InvalidInput, match=f"^{field} must be a str, not int"):
+        kind(*arguments)
