@@ -111,7 +111,7 @@ class Acts:
     ) -> Act[tuple[str, ...]]:
         """Delete a user's records, one by one, until no more are hinted at."""
         theirs = beginning(user_id)
-        here = theirs if tenant_id is None else beginning(user_id, tenant_id)
+        here = beginning(user_id, tenant_id)
         replies = yield from self._of_each(
             user_id, lambda handle: self._delete(handle, theirs, here), frozenset(keep)
         )
@@ -123,7 +123,7 @@ class Acts:
     def list_for_user(self, user_id: str, tenant_id: str | None) -> Act[tuple[SessionRecord, ...]]:
         """Read a user's records, until no more are hinted at."""
         theirs = _begins(beginning(user_id))
-        here = theirs if tenant_id is None else _begins(beginning(user_id, tenant_id))
+        here = _begins(beginning(user_id, tenant_id))
         replies = yield from self._of_each(user_id, self._load, is_there=theirs)
         found = (record_of(handle, values) for handle, values in replies.items() if here(values))
         records = (record for record in found if isinstance(record, SessionRecord))

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeVar
 
+from .redis_driver import exceptions
 from .redis_errors import ERRORS, Closed
-from .redis_rounds import Act, Address, Primaries, Round
-from .redis_routes import Exchange, RedisDurability, SlotMap, everywhere
+from .redis_rounds import Act, Address, Call, Primaries, Round
+from .redis_routes import RedisDurability, SlotMap, everywhere, replies_in, unread, words_of
 from .redis_server import RedisServer, with_sentinels
 
 T = TypeVar("T")
@@ -23,7 +24,7 @@ class AsyncLine:
         self._server = server
         self._durability = durability
         self._clients: dict[Address, Any] = {}
-        self._map: SlotMap | None = None
+        self._map = everywhere(server)
         self._room = asyncio.Semaphore(CONNECTIONS)
         self._life: AsyncGenerator[None] | None = None
         self._closed = False
@@ -69,32 +70,43 @@ class AsyncLine:
     async def _send(self, asked: Round) -> Sequence[Any]:
         if asked.pause:
             await asyncio.sleep(asked.pause)
-        replies: list[Any] = [None] * len(asked.commands)
         try:
-            parts = (await self._slots(look_again=asked.look_again)).split(asked.commands)
+            parts = (await self._slots(look_again=asked.look_again)).split(asked.calls)
         except ERRORS as error:
-            return [error] * len(replies)
+            return [error] * len(asked.calls)
+        if len(parts) == 1:
+            return await self._exchange(next(iter(parts)), asked.calls)
+        replies: list[Any] = [None] * len(asked.calls)
         for address, numbers in parts.items():
-            commands = tuple(asked.commands[number] for number in numbers)
-            answers = await self._exchange(address, Exchange(commands, self._durability))
+            answers = await self._exchange(address, [asked.calls[number] for number in numbers])
             for number, answer in zip(numbers, answers, strict=True):
                 replies[number] = answer
         return replies
 
-    async def _exchange(self, address: Address, exchange: Exchange) -> Sequence[Any]:
-        try:
-            async with self._room:
-                pipeline = self._client(address).pipeline(transaction=False)
-                for words in exchange.words():
-                    pipeline.execute_command(*words)
-                return list(exchange.replies(await pipeline.execute(raise_on_error=False)))
-        except ERRORS as error:
-            return [error] * len(exchange.commands)
+    async def _exchange(self, address: Address, calls: Sequence[Call]) -> Sequence[Any]:
+        async with self._room:
+            try:
+                pool = self._client(address).connection_pool
+                connection = await pool.get_connection()
+            except ERRORS as error:
+                return [error] * len(calls)
+            words = words_of(calls, self._durability)
+            answers: list[Any] = []
+            try:
+                await connection.send_packed_command(connection.pack_commands(words))
+                for _ in words:
+                    answers.append(await _answer(connection))  # noqa: PERF401  # kept if the next one fails
+            except BaseException as error:  # cancelled, for one
+                await connection.disconnect(nowait=True)  # which doesn't suspend
+                if not isinstance(error, ERRORS):
+                    raise
+                answers += unread(error, len(words) - len(answers))
+            finally:
+                await asyncio.shield(pool.release(connection))
+            return replies_in(answers, calls, self._durability)
 
     async def _slots(self, *, look_again: bool) -> SlotMap:
-        if self._server.kind != "cluster":
-            return everywhere(self._server.addresses[0])
-        if self._map is None or look_again:
+        if self._map is None or (look_again and self._server.kind == "cluster"):
             self._map = await self._look()
         return self._map
 
@@ -115,3 +127,10 @@ class AsyncLine:
         if address not in self._clients:
             self._clients[address] = self._server.async_client_at(address)
         return self._clients[address]
+
+
+async def _answer(connection: Any) -> Any:
+    try:
+        return await connection.read_response()
+    except exceptions.ResponseError as error:
+        return error

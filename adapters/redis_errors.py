@@ -45,12 +45,21 @@ class NotReplicated(exceptions.RedisError):
     """A write that fewer replicas have confirmed in time than were asked for."""
 
 
+class Unread(exceptions.RedisError):
+    """No answer, since the connection ended before it could be read."""
+
+
 class Closed(exceptions.RedisError):
     """The store was closed."""
 
 
-def never_left(error: BaseException | None) -> bool:
-    """Whether nothing was sent, since nobody took the connection."""
+def not_done(error: Exception) -> bool:
+    """Whether what was asked for was surely not done."""
+    return code_of(error) in REFUSED or _never_left(error)
+
+
+def _never_left(error: BaseException | None) -> bool:
+    # Whether nothing was sent, since nobody took the connection.
     while error is not None:
         if isinstance(error, ConnectionRefusedError | exceptions.MaxConnectionsError):
             return True
@@ -60,7 +69,7 @@ def never_left(error: BaseException | None) -> bool:
 
 def unavailable(error: Exception) -> StoreUnavailable:
     """What a driver's error is to the engine. Its text may hold values, so little of it is kept."""
-    if isinstance(error, NotReplicated | Closed):
+    if isinstance(error, NotReplicated | Unread | Closed):
         return StoreUnavailable(str(error))
     kind = code_of(error) or type(error).__name__
     # How the driver says that it could not connect holds the address and the system's reason.

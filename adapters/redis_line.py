@@ -1,4 +1,7 @@
-"""The calls themselves, for callers that block. `redis_async_line.py` has the same, awaited."""
+"""The calls themselves, for callers that block. `redis_async_line.py` has the same, awaited.
+
+They are sent over connections of the driver's pools; its pipelines would do the same, slower.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Any, TypeVar
 
+from .redis_driver import exceptions
 from .redis_errors import ERRORS, Closed
-from .redis_rounds import Act, Address, Primaries, Round
-from .redis_routes import Exchange, RedisDurability, SlotMap, everywhere
+from .redis_rounds import Act, Address, Call, Primaries, Round
+from .redis_routes import RedisDurability, SlotMap, everywhere, replies_in, unread, words_of
 from .redis_server import RedisServer, with_sentinels
 
 T = TypeVar("T")
@@ -23,7 +27,7 @@ class Line:
         self._durability = durability
         self._clients: dict[Address, Any] = {}
         self._lock = Lock()
-        self._map: SlotMap | None = None
+        self._map = everywhere(server)
         self._closed = False
 
     def carry_out(self, act: Act[T]) -> T:
@@ -57,31 +61,42 @@ class Line:
     def _send(self, asked: Round) -> Sequence[Any]:
         if asked.pause:
             time.sleep(asked.pause)
-        replies: list[Any] = [None] * len(asked.commands)
         try:
-            parts = self._slots(look_again=asked.look_again).split(asked.commands)
+            parts = self._slots(look_again=asked.look_again).split(asked.calls)
         except ERRORS as error:
-            return [error] * len(replies)
+            return [error] * len(asked.calls)
+        if len(parts) == 1:
+            return self._exchange(next(iter(parts)), asked.calls)
+        replies: list[Any] = [None] * len(asked.calls)
         for address, numbers in parts.items():
-            commands = tuple(asked.commands[number] for number in numbers)
-            answers = self._exchange(address, Exchange(commands, self._durability))
+            answers = self._exchange(address, [asked.calls[number] for number in numbers])
             for number, answer in zip(numbers, answers, strict=True):
                 replies[number] = answer
         return replies
 
-    def _exchange(self, address: Address, exchange: Exchange) -> Sequence[Any]:
+    def _exchange(self, address: Address, calls: Sequence[Call]) -> Sequence[Any]:
         try:
-            pipeline = self._client(address).pipeline(transaction=False)
-            for words in exchange.words():
-                pipeline.execute_command(*words)
-            return list(exchange.replies(pipeline.execute(raise_on_error=False)))
+            pool = self._client(address).connection_pool
+            connection = pool.get_connection()
         except ERRORS as error:
-            return [error] * len(exchange.commands)
+            return [error] * len(calls)
+        words = words_of(calls, self._durability)
+        answers: list[Any] = []
+        try:
+            connection.send_packed_command(connection.pack_commands(words))
+            for _ in words:
+                answers.append(_answer(connection))  # noqa: PERF401  # kept if the next one fails
+        except BaseException as error:
+            connection.disconnect()  # or what is unread would answer the next exchange
+            if not isinstance(error, ERRORS):
+                raise
+            answers += unread(error, len(words) - len(answers))
+        finally:
+            pool.release(connection)
+        return replies_in(answers, calls, self._durability)
 
     def _slots(self, *, look_again: bool) -> SlotMap:
-        if self._server.kind != "cluster":
-            return everywhere(self._server.addresses[0])
-        if self._map is None or look_again:
+        if self._map is None or (look_again and self._server.kind == "cluster"):
             self._map = self._look()
         return self._map
 
@@ -106,3 +121,10 @@ class Line:
             if address not in self._clients:
                 self._clients[address] = self._server.client_at(address)
             return self._clients[address]
+
+
+def _answer(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except exceptions.ResponseError as error:
+        return error

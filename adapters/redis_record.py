@@ -5,16 +5,16 @@ What the fields are is said in `redis_scripts.py`.
 
 from __future__ import annotations
 
-import json
 import re
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterator, Sequence
+from json import JSONDecoder
 from operator import attrgetter
 from typing import Any
 
 import attrs
 
-from ..effects import FrozenDict, InvalidInput, Missing, SessionRecord, from_json, to_json
+from ..effects import EMPTY, FrozenDict, InvalidInput, Missing, SessionRecord, from_json, to_json
 
 FIELDS = ("v", "r", "p", "d")
 
@@ -30,6 +30,7 @@ _PLAIN = (
 )
 _plain = attrgetter(*_PLAIN)
 _bytes = attrgetter(*_BYTES)
+_decode = JSONDecoder().decode
 
 
 @attrs.frozen
@@ -68,7 +69,10 @@ class Names:
 
 def values_of(record: SessionRecord) -> tuple[str, int, str, str]:
     """The rest without its hint, the version, the payload and the data."""
-    binary = (None if value is None else b64encode(value).decode() for value in _bytes(record))
+    binary = [
+        None if value is None else b2a_base64(value, newline=False).decode()
+        for value in _bytes(record)
+    ]
     rest = to_json((*_plain(record), *binary))
     data = to_json(record.data) if record.data else ""
     return rest, record.version, _netstrings(record.payload), data
@@ -83,18 +87,18 @@ def record_of(handle: str, values: Sequence[bytes | None]) -> SessionRecord | Mi
         handle=handle,
         version=int(version),
         payload=payload_of(payload),
-        data=from_json(data or b"{}"),
+        data=from_json(data) if data else EMPTY,
         **fields_of(rest),
     )
 
 
 def fields_of(rest: bytes) -> dict[str, Any]:
     """The fields that the rest holds, by name."""
-    values = json.loads(rest[rest.index(b"[") :])
-    plain, binary = values[: len(_PLAIN)], values[len(_PLAIN) :]
-    fields: dict[str, Any] = dict(zip(_PLAIN, plain, strict=True))
-    for name, text in zip(_BYTES, binary, strict=True):
-        fields[name] = None if text is None else b64decode(text)
+    values = _decode(rest[rest.index(b"[") :].decode())
+    fields: dict[str, Any] = dict(zip(_PLAIN + _BYTES, values, strict=True))
+    for name in _BYTES:
+        if fields[name] is not None:
+            fields[name] = a2b_base64(fields[name])
     return fields
 
 
@@ -111,14 +115,15 @@ def end_of(rest: bytes) -> int:
     return min(idle_end, absolute_end)
 
 
-def beginning(user_id: str, *others: str | int) -> str:
-    """How the rest of a record begins that is of this user, this tenant and this absolute end."""
-    return to_json((user_id, *others))[:-1] + ","
+def beginning(user_id: str, tenant_id: str | None = None) -> str:
+    """How the rest of a record begins that is of this user, and of this tenant if one is named."""
+    user = f"[{to_json(user_id)},"
+    return user if tenant_id is None else f"{user}{to_json(tenant_id)},"
 
 
 def place_of(record: SessionRecord) -> str:
     """How its rest begins, as far as its hint depends on it."""
-    return beginning(record.user_id, record.tenant_id, record.absolute_expires_at)
+    return f"{beginning(record.user_id, record.tenant_id)}{record.absolute_expires_at},"
 
 
 def lifetime_of(record: SessionRecord, margin: int) -> int:
@@ -144,22 +149,24 @@ def patch_words(patch: FrozenDict) -> Iterator[str]:
 
 def payload_of(netstrings: bytes) -> FrozenDict:
     """A payload as it was before `values_of`."""
-    texts = list(_texts(netstrings))
-    pairs = zip(texts[::2], texts[1::2], strict=True)
-    return from_json(b"{" + b",".join(key + b":" + value for key, value in pairs) + b"}")
+    texts = _texts(netstrings)
+    pairs = b",".join([b"%b:%b" % pair for pair in zip(texts[::2], texts[1::2], strict=True)])
+    return from_json(f"{{{pairs.decode()}}}")
 
 
 def _netstrings(payload: FrozenDict) -> str:
-    texts = (text for pair in payload.items() for text in map(to_json, pair))
-    return "".join(f"{len(text.encode())}:{text}" for text in texts)
+    texts = [to_json(text) for pair in payload.items() for text in pair]
+    return "".join([f"{len(text.encode())}:{text}" for text in texts])
 
 
-def _texts(netstrings: bytes) -> Iterator[bytes]:
+def _texts(netstrings: bytes) -> list[bytes]:
+    texts: list[bytes] = []
     at = 0
     while at < len(netstrings):
         colon = netstrings.index(b":", at)
         at = colon + 1 + int(netstrings[at:colon])
-        yield netstrings[colon + 1 : at]
+        texts.append(netstrings[colon + 1 : at])
+    return texts
 
 
 def _within(duration: int) -> int:

@@ -12,12 +12,12 @@ told so and judges by what it finds later.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
-from .redis_errors import REFUSED, NotReplicated, code_of, never_left, redirection, unavailable
+from .redis_errors import NotReplicated, code_of, not_done, redirection, unavailable
 from .redis_scripts import Script
 
 T = TypeVar("T")
@@ -25,40 +25,23 @@ Word: TypeAlias = str | bytes | int
 Words: TypeAlias = tuple[Word, ...]
 Address: TypeAlias = tuple[str, int]
 
-PAUSES = (0, 0, 0.02, 0.1, 0.4)  # s before each try
+PAUSES = (0, 0.02, 0.1, 0.4)  # s before each try but the first
 BATCH = 500  # calls in one round
 
 
 @attrs.frozen
-class Command:
-    """What is sent to one server.
-
-    Attributes:
-        key: what it is about; the server is that of its slot.
-        words: the command and its arguments.
-        durable: whether it must reach the replicas before it counts.
-        at: another server than that of the slot.
-        asking: whether that server is asked before it owns the slot.
-    """
-
-    key: str
-    words: Words = attrs.field(repr=False)
-    durable: bool = False
-    at: Address | None = None
-    asking: bool = False
-
-
-@attrs.frozen
 class Call:
-    """A script or a plain command on one key.
+    """A script or a plain command on one key, sent to the server that has its slot.
 
     Attributes:
         act: a script, or a command's name.
-        key: its key.
+        key: its key; empty, if it is about none.
         args: what follows the key.
         durable: whether it must reach the replicas before it counts.
         repeatable: whether it may be done twice.
-        at: a server, for what is about no key.
+        at: another server than that of the slot.
+        asking: whether that server is asked before it owns the slot.
+        by_source: whether the server has never seen the script.
     """
 
     act: Script | str
@@ -67,23 +50,23 @@ class Call:
     durable: bool = False
     repeatable: bool = False
     at: Address | None = None
+    asking: bool = False
+    by_source: bool = False
 
-    def command(self, *, by_source: bool = False) -> Command:
-        """What to send; a script that the server has never seen is sent by its source."""
-        match self.act:
-            case str(name):
-                words = (name, *(() if self.at else (self.key,)), *self.args)
-            case script:
-                head = ("EVAL", script.source) if by_source else ("EVALSHA", script.sha)
-                words = (*head, 1, self.key, *self.args)
-        return Command(self.key, words, durable=self.durable, at=self.at)
+    @property
+    def words(self) -> Words:
+        """The command and its arguments."""
+        if isinstance(self.act, str):
+            return (self.act, *((self.key,) if self.key else ()), *self.args)
+        head = ("EVAL", self.act.source) if self.by_source else ("EVALSHA", self.act.sha)
+        return (*head, 1, self.key, *self.args)
 
 
 @attrs.frozen
 class Round:
-    """Commands to send, after a pause in s; first look again where slots are, if they may move."""
+    """Calls to send, after a pause in s; first look again where slots are, if they may move."""
 
-    commands: tuple[Command, ...]
+    calls: Sequence[Call]
     pause: float = 0
     look_again: bool = False
 
@@ -104,44 +87,40 @@ def ask(calls: Sequence[Call]) -> Act[list[Any]]:
     """
     replies: list[Any] = []
     for start in range(0, len(calls), BATCH):
-        replies += yield from _ask_batch(calls[start : start + BATCH])
+        batch = calls[start : start + BATCH]
+        answered = yield Round(batch)
+        if any(isinstance(reply, Exception) for reply in answered):
+            answered = yield from _ask_again(batch, list(answered))
+        replies += answered
     return replies
 
 
-def _ask_batch(calls: Sequence[Call]) -> Act[list[Any]]:
-    replies: list[Any] = [None] * len(calls)
-    open_ones = {n: call.command() for n, call in enumerate(calls)}
-    look_again = False
+def _ask_again(calls: Sequence[Call], replies: list[Any]) -> Act[list[Any]]:
+    asked: Iterable[int] = range(len(calls))
     for pause in PAUSES:
-        answered = yield Round(tuple(open_ones.values()), pause, look_again)
-        numbers = list(open_ones)
-        open_ones = dict[int, Command]()
-        for number, reply in zip(numbers, answered, strict=True):
-            replies[number] = reply
-            again = _again(calls[number], reply)
-            if again is not None:
-                open_ones[number] = again
-        look_again = any(_may_have_moved(replies[number]) for number in open_ones)
-        if not open_ones:
+        tries = {n: again for n in asked if (again := _again(calls[n], replies[n])) is not None}
+        if not tries:
             break
+        look_again = any(_may_have_moved(replies[number]) for number in tries)
+        answered = yield Round(tuple(tries.values()), pause, look_again)
+        for number, reply in zip(tries, answered, strict=True):
+            replies[number] = reply
+        asked = tries
     for reply in replies:
         if isinstance(reply, Exception):
             raise unavailable(reply) from reply
     return replies
 
 
-def _again(call: Call, reply: Any) -> Command | None:
+def _again(call: Call, reply: Any) -> Call | None:
     if not isinstance(reply, Exception) or isinstance(reply, NotReplicated):
         return None  # the replicas were waited for as long as they may be
     code = code_of(reply)
     if code == "NOSCRIPT":
-        return call.command(by_source=True)
+        return attrs.evolve(call, by_source=True)
     if code == "ASK":
-        at = redirection(reply)
-        return attrs.evolve(call.command(by_source=True), at=at, asking=True)
-    if code in REFUSED or never_left(reply) or call.repeatable:
-        return call.command()
-    return None
+        return attrs.evolve(call, at=redirection(reply), asking=True, by_source=True)
+    return call if call.repeatable or not_done(reply) else None
 
 
 def _may_have_moved(reply: Any) -> bool:

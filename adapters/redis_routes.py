@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +10,13 @@ import attrs
 
 from ..effects import InvalidInput
 from .redis_driver import exceptions, key_slot
-from .redis_errors import NotReplicated
-from .redis_rounds import Address, Command, Words
+from .redis_errors import NotReplicated, Unread, not_done
+from .redis_rounds import Address, Call, Words
+from .redis_server import RedisServer
+
+_MILLISECOND = timedelta(milliseconds=1)
+_UNASKED = "the write was done, but its server doesn't wait for replicas at present."
+_UNREAD = "the connection to Redis ended before it answered."
 
 
 @attrs.frozen
@@ -35,57 +40,26 @@ class RedisDurability:
     timeout: timedelta = timedelta(seconds=1)
 
     def __attrs_post_init__(self) -> None:
-        if self.replicas < 1 or self.timeout < timedelta(milliseconds=1):
+        if self.replicas < 1 or self.timeout < _MILLISECOND:
             raise InvalidInput("durability asks for at least one replica and at least 1 ms.")
 
     @property
     def words(self) -> Words:
         """The command."""
-        return "WAIT", self.replicas, self.timeout // timedelta(milliseconds=1)
+        return "WAIT", self.replicas, self.timeout // _MILLISECOND
 
     def judged(self, reply: Any, confirmed: Any) -> Any:
         """The reply to a write, now that it's known how many replicas have it."""
-        if isinstance(reply, Exception) or isinstance(confirmed, Exception):
-            return reply if isinstance(reply, Exception) else confirmed
+        if isinstance(reply, Exception):
+            return reply
+        if isinstance(confirmed, Exception):  # a refusal to wait is none of the write
+            return NotReplicated(_UNASKED) if not_done(confirmed) else confirmed
         if confirmed >= self.replicas:
             return reply
         return NotReplicated(
             f"the write was confirmed by {confirmed} of {self.replicas} replicas in time; it was "
             "done, but a failover could lose it."
         )
-
-
-@attrs.frozen
-class Exchange:
-    """Commands for one server, over one connection: `WAIT` waits for the writes of its own."""
-
-    commands: tuple[Command, ...]
-    durability: RedisDurability | None
-
-    @property
-    def waits(self) -> bool:
-        """Whether the replicas are waited for."""
-        return self.durability is not None and any(c.durable for c in self.commands)
-
-    def words(self) -> Iterator[Words]:
-        """What to send, in this order."""
-        for command in self.commands:
-            if command.asking:
-                yield ("ASKING",)
-            yield command.words
-        if self.durability is not None and self.waits:
-            yield self.durability.words
-
-    def replies(self, answers: Sequence[Any]) -> Iterator[Any]:
-        """The commands' replies, from the answers to all that was sent."""
-        left = iter(answers)
-        for command in self.commands:
-            if command.asking:
-                next(left)
-            reply = next(left)
-            if self.durability is not None and command.durable:
-                reply = self.durability.judged(reply, answers[-1])
-            yield reply
 
 
 @attrs.frozen
@@ -104,34 +78,76 @@ class SlotMap:
         """All servers that have slots."""
         return tuple(dict.fromkeys(address for _, _, address in self.ranges))
 
-    def server(self, command: Command) -> Address:
-        """Where a command goes.
+    def server(self, call: Call) -> Address:
+        """Where a call goes.
 
         Raises:
             SlotNotCoveredError: no server has its slot.
         """
-        if command.at is not None:
-            return command.at
-        slot = 0 if len(self.ranges) == 1 else key_slot(command.key.encode())
+        if call.at is not None:
+            return call.at
+        slot = 0 if len(self.ranges) == 1 else key_slot(call.key.encode())
         for first, last, address in self.ranges:
             if first <= slot <= last:
                 return address
         raise exceptions.SlotNotCoveredError("no server has the slot")
 
-    def split(self, commands: Sequence[Command]) -> dict[Address, list[int]]:
-        """The numbers of the commands for each server.
+    def split(self, calls: Sequence[Call]) -> dict[Address, list[int]]:
+        """The numbers of the calls for each server.
 
         Raises as `server` does.
         """
         by_server: dict[Address, list[int]] = {}
-        for number, command in enumerate(commands):
-            by_server.setdefault(self.server(command), []).append(number)
+        for number, call in enumerate(calls):
+            by_server.setdefault(self.server(call), []).append(number)
         return by_server
 
 
-def everywhere(address: Address) -> SlotMap:
-    """The map of a single server."""
-    return SlotMap(((0, 16_383, address),))
+def words_of(calls: Sequence[Call], durability: RedisDurability | None) -> list[Words]:
+    """What is sent to one server, over one connection: `WAIT` waits for the writes of its own."""
+    words: list[Words] = []
+    changes = False
+    for call in calls:
+        if call.asking:
+            words.append(("ASKING",))
+        words.append(call.words)
+        changes = changes or call.durable
+    if changes and durability is not None:
+        words.append(durability.words)
+    return words
+
+
+def replies_in(
+    answers: Sequence[Any], calls: Sequence[Call], durability: RedisDurability | None
+) -> Sequence[Any]:
+    """The calls' replies, from the answers to `words_of` them."""
+    if len(answers) == len(calls):
+        return answers
+    replies: list[Any] = []
+    left = iter(answers)
+    for call in calls:
+        if call.asking:
+            next(left)
+        reply = next(left)
+        if durability is not None and call.durable:
+            reply = durability.judged(reply, answers[-1])
+        replies.append(reply)
+    return replies
+
+
+def unread(error: Exception, count: int) -> list[Exception]:
+    """What stands for the answers that weren't read, since `error` ended the connection.
+
+    It may be how the server refused one command: what came of those after it isn't known.
+    """
+    return [error, *[Unread(_UNREAD)] * (count - 1)]
+
+
+def everywhere(server: RedisServer) -> SlotMap | None:
+    """The map that never changes; that of a cluster must be asked for."""
+    if server.kind == "cluster":
+        return None
+    return SlotMap(((0, 16_383, server.addresses[0]),))
 
 
 def _address(node: Any, asked: Address) -> Address:

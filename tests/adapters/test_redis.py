@@ -16,6 +16,7 @@ from counterfoil.adapters.redis_record import Names
 from counterfoil.adapters.redis_scripts import GRACE
 from counterfoil.adapters.redis_server import RedisServer
 from counterfoil.effects import (
+    EMPTY,
     FrozenDict,
     HandleTaken,
     InvalidInput,
@@ -334,6 +335,19 @@ def test_a_write_that_too_few_replicas_confirm_is_no_success(
             store.replace_data("h1", FrozenDict({"a": 1}))
         assert store.load("h1") == make_record(version=1, data=FrozenDict({"a": 1}))
         assert store.list_for_user("ada", None) == (store.load("h1"),)
+
+
+def test_a_reply_that_comes_too_late_is_nobody_elses(
+    group: Replicated, prefix: str, make_record: MakeRecord
+) -> None:
+    with RedisStore.from_url(f"{group.url}?socket_timeout=0.1", prefix=prefix) as store:
+        store.create(make_record("h1"))
+        store.create(make_record("h2"))
+        store.replace_data("h2", EMPTY)  # its script is known from now on
+        group.primary.ask("CLIENT", "PAUSE", "250", "ALL")
+        with pytest.raises(StoreUnavailable, match="TimeoutError"):
+            store.replace_data("h2", EMPTY)
+        assert store.load("h1") == make_record("h1")  # asked while the other reply is still to come
 
 
 @pytest.mark.parametrize(
