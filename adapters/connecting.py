@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from importlib import import_module
 from typing import Protocol, cast
 from urllib.parse import unquote
 
@@ -102,8 +101,9 @@ def _postgres(url: str) -> OpenStore:
 
 
 def _redis(url: str) -> OpenStore:
-    store = import_module(".redis", __package__).RedisStore
-    return cast("OpenStore", store.from_url(url))
+    from .redis import RedisStore
+
+    return RedisStore.from_url(url)
 
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}")

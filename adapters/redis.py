@@ -17,7 +17,9 @@ on disk: set `appendonly yes`, and `appendfsync always` to lose nothing, or `eve
 last second. A replica that takes over lacks what it hadn't received, usually less than a second:
 
 - a login: the user logs in again;
-- a rotation or a merge, which is taken back;
+- a merge, which is taken back;
+- a rotation: its client has a token that the store never heard of, which looks like a thief's, so
+  *the session ends with the next refresh* and its user logs in again;
 - a revocation: *the session lives again*;
 - in a cluster, a hint: *a session is missing from its user's list and from `delete_for_user`*.
 
@@ -33,7 +35,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
@@ -53,8 +54,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 class RedisStore:
     """A store on Redis. Implements `Store`, `HasAsyncForm` on asyncio, and `SecretStore` for keys.
 
-    One object may be shared by all threads of a process and used again after a fork. Connections
-    are opened when they are needed.
+    One object may be shared by all threads of a process and used again after a fork: the child
+    opens connections of its own, as they are needed.
 
     Raises:
         InvalidInput: a prefix or a time that can't be.
@@ -85,7 +86,6 @@ class RedisStore:
         self._acts = Acts(Names(prefix), keep_after_expiry // _MILLISECOND)
         self._line = Line(server, durability)
         self._forms: dict[asyncio.AbstractEventLoop, AsyncRedisStore] = {}
-        self._lock = Lock()
         self._closed = False
 
     @classmethod
@@ -138,7 +138,7 @@ class RedisStore:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return None
-        with self._lock:
+        with self._line.lock:
             if loop not in self._forms:
                 for ended in [known for known in self._forms if known.is_closed()]:
                     del self._forms[ended]
@@ -153,7 +153,7 @@ class RedisStore:
 
         Those of an async form are closed when its loop ends, or by `aclose` of the form.
         """
-        with self._lock:
+        with self._line.lock:
             self._closed = True
             forms = list(self._forms.values())
         for form in forms:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeVar
 
 from .redis_driver import exceptions
-from .redis_errors import ERRORS, Closed
+from .redis_errors import ERRORS, Closed, unsent
 from .redis_rounds import Act, Address, Call, Primaries, Round
 from .redis_routes import RedisDurability, SlotMap, everywhere, replies_in, unread, words_of
 from .redis_server import RedisServer, with_sentinels
@@ -73,7 +73,7 @@ class AsyncLine:
         try:
             parts = (await self._slots(look_again=asked.look_again)).split(asked.calls)
         except ERRORS as error:
-            return [error] * len(asked.calls)
+            return [unsent(error)] * len(asked.calls)
         if len(parts) == 1:
             return await self._exchange(next(iter(parts)), asked.calls)
         replies: list[Any] = [None] * len(asked.calls)
@@ -89,7 +89,7 @@ class AsyncLine:
                 pool = self._client(address).connection_pool
                 connection = await pool.get_connection()
             except ERRORS as error:
-                return [error] * len(calls)
+                return [unsent(error)] * len(calls)
             words = words_of(calls, self._durability)
             answers: list[Any] = []
             try:

@@ -13,7 +13,9 @@ from .redis_driver import exceptions
 ERRORS = (exceptions.RedisError, exceptions.RedisClusterException, OSError)
 """All that the driver raises when a server can't be reached or fails."""
 
-REFUSED = frozenset({"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY"})
+REFUSED = frozenset(
+    {"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "LOADING"}
+)
 """Codes of a server that has not done what it was told, and might if asked again."""
 
 # Where the driver has a class for a reply, it cuts the code off; it has more of them with time.
@@ -32,6 +34,7 @@ _CODES: dict[type[Exception], str] = {
 _HINTS = {
     "MOVED": "The server belongs to a cluster: connect with redis+cluster://.",
     "READONLY": "The server is a replica: connect to its primary, or by redis+sentinel://.",
+    "LOADING": "It is reading its data after a start; try again.",
     "OOM": "Give it more memory; its maxmemory-policy should be noeviction.",
     "NOREPLICAS": "Too few of its replicas are connected (min-replicas-to-write).",
     "NOPERM": "Its user may not run a command or touch a key that sessions need.",
@@ -45,6 +48,14 @@ class NotReplicated(exceptions.RedisError):
     """A write that fewer replicas have confirmed in time than were asked for."""
 
 
+class Unsent(exceptions.RedisError):
+    """Nothing was sent, since no server could be found or connected to."""
+
+    def __init__(self, error: Exception) -> None:
+        Exception.__init__(self)  # the text may hold values
+        self.error = error
+
+
 class Unread(exceptions.RedisError):
     """No answer, since the connection ended before it could be read."""
 
@@ -53,18 +64,19 @@ class Closed(exceptions.RedisError):
     """The store was closed."""
 
 
+def unsent(error: Exception) -> Exception:
+    """What stands for a reply where nothing was sent.
+
+    A server that doesn't take a connection in time was waited for long enough: it isn't tried
+    again, unless that could do no harm anyway.
+    """
+    waited = isinstance(error, exceptions.TimeoutError | Closed)
+    return error if waited else Unsent(error)
+
+
 def not_done(error: Exception) -> bool:
     """Whether what was asked for was surely not done."""
-    return code_of(error) in REFUSED or _never_left(error)
-
-
-def _never_left(error: BaseException | None) -> bool:
-    # Whether nothing was sent, since nobody took the connection.
-    while error is not None:
-        if isinstance(error, ConnectionRefusedError | exceptions.MaxConnectionsError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return isinstance(error, Unsent) or code_of(error) in REFUSED
 
 
 def unavailable(error: Exception) -> StoreUnavailable:

@@ -5,13 +5,16 @@ They are sent over connections of the driver's pools; its pipelines would do the
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Sequence
 from threading import Lock
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from .redis_driver import exceptions
-from .redis_errors import ERRORS, Closed
+from .redis_errors import ERRORS, Closed, unsent
 from .redis_rounds import Act, Address, Call, Primaries, Round
 from .redis_routes import RedisDurability, SlotMap, everywhere, replies_in, unread, words_of
 from .redis_server import RedisServer, with_sentinels
@@ -20,15 +23,19 @@ T = TypeVar("T")
 
 
 class Line:
-    """The connections of one process to Redis. May be used by many threads, and after a fork."""
+    """The connections of one process to Redis. May be used by many threads, and after a fork.
+
+    `lock` is free in a forked child, whoever held it in the parent.
+    """
 
     def __init__(self, server: RedisServer, durability: RedisDurability | None) -> None:
         self._server = server
         self._durability = durability
         self._clients: dict[Address, Any] = {}
-        self._lock = Lock()
+        self.lock = Lock()
         self._map = everywhere(server)
         self._closed = False
+        _lines.add(self)
 
     def carry_out(self, act: Act[T]) -> T:
         """Carry out an act.
@@ -47,11 +54,16 @@ class Line:
     def close(self) -> None:
         """Close every connection; later acts raise `StoreUnavailable`."""
         self._closed = True
-        with self._lock:
+        with self.lock:
             clients, self._clients = self._clients, {}
         for client in clients.values():
             for part in with_sentinels(client):
                 part.close()
+
+    def after_fork(self) -> None:
+        """Begin anew in a child: no lock of ours or of the driver's is of use to it."""
+        self.lock = Lock()
+        self._clients = {}
 
     def _answer(self, asked: Round | Primaries) -> Sequence[Any]:
         if isinstance(asked, Round):
@@ -64,7 +76,7 @@ class Line:
         try:
             parts = self._slots(look_again=asked.look_again).split(asked.calls)
         except ERRORS as error:
-            return [error] * len(asked.calls)
+            return [unsent(error)] * len(asked.calls)
         if len(parts) == 1:
             return self._exchange(next(iter(parts)), asked.calls)
         replies: list[Any] = [None] * len(asked.calls)
@@ -79,7 +91,7 @@ class Line:
             pool = self._client(address).connection_pool
             connection = pool.get_connection()
         except ERRORS as error:
-            return [error] * len(calls)
+            return [unsent(error)] * len(calls)
         words = words_of(calls, self._durability)
         answers: list[Any] = []
         try:
@@ -113,9 +125,9 @@ class Line:
 
     def _client(self, address: Address) -> Any:
         known = self._clients.get(address)
-        if known is not None:  # with no lock, which a fork could leave locked in the child
+        if known is not None:
             return known
-        with self._lock:
+        with self.lock:
             if self._closed:
                 raise Closed("the store is closed; open a new one.")
             if address not in self._clients:
@@ -128,3 +140,15 @@ def _answer(connection: Any) -> Any:
         return connection.read_response()
     except exceptions.ResponseError as error:
         return error
+
+
+_lines: WeakSet[Line] = WeakSet()
+
+
+def _after_fork() -> None:
+    for line in _lines:
+        line.after_fork()
+
+
+if sys.platform != "win32":  # pragma: no branch  # there is no fork on Windows
+    os.register_at_fork(after_in_child=_after_fork)

@@ -5,7 +5,8 @@ which an error stands in the place of its reply. So what follows from them is wr
 callers that block and for those that await.
 
 What is done again: what Redis refused to do (an unknown script, a slot that has moved, a server
-that is a replica), what never left (nobody listened), and what may be done twice, such as reading.
+that is a replica or is still reading its file), what was never sent (nobody listened, or no
+primary is known), and what may be done twice, such as reading.
 Whether any other call was carried out can't be known when its connection is lost: the caller is
 told so and judges by what it finds later.
 """
@@ -17,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
-from .redis_errors import NotReplicated, code_of, not_done, redirection, unavailable
+from .redis_errors import Closed, NotReplicated, Unsent, code_of, not_done, redirection, unavailable
 from .redis_scripts import Script
 
 T = TypeVar("T")
@@ -108,12 +109,13 @@ def _ask_again(calls: Sequence[Call], replies: list[Any]) -> Act[list[Any]]:
         asked = tries
     for reply in replies:
         if isinstance(reply, Exception):
-            raise unavailable(reply) from reply
+            cause = reply.error if isinstance(reply, Unsent) else reply
+            raise unavailable(cause) from cause
     return replies
 
 
 def _again(call: Call, reply: Any) -> Call | None:
-    if not isinstance(reply, Exception) or isinstance(reply, NotReplicated):
+    if not isinstance(reply, Exception) or isinstance(reply, NotReplicated | Closed):
         return None  # the replicas were waited for as long as they may be
     code = code_of(reply)
     if code == "NOSCRIPT":

@@ -51,6 +51,12 @@ class Server:
 
     def start(self) -> Self:
         """Start it, and wait until it answers."""
+        self.begin()
+        until(self.answers, "an answer from redis-server")
+        return self
+
+    def begin(self) -> None:
+        """Start it."""
         command = (
             *(program("redis-server", "valkey-server"), "--port", str(self.port)),
             *("--bind", HOST, "--save", "", "--appendonly", "no", "--daemonize", "no"),
@@ -58,8 +64,6 @@ class Server:
             *self.options,
         )
         self.process = subprocess.Popen(command)
-        until(self.answers, "an answer from redis-server")
-        return self
 
     def kill(self) -> None:
         """End it on the spot, as the loss of its machine would."""

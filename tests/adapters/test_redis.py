@@ -12,9 +12,10 @@ import pytest
 from counterfoil.adapters import redis_scripts
 from counterfoil.adapters.redis import RedisDurability, RedisStore
 from counterfoil.adapters.redis_acts import Acts
+from counterfoil.adapters.redis_errors import not_done
 from counterfoil.adapters.redis_line import Line
 from counterfoil.adapters.redis_record import Names
-from counterfoil.adapters.redis_rounds import Call, Round
+from counterfoil.adapters.redis_rounds import Call, Round, ask
 from counterfoil.adapters.redis_scripts import GRACE
 from counterfoil.adapters.redis_server import RedisServer
 from counterfoil.effects import (
@@ -399,6 +400,15 @@ def test_a_reply_that_comes_too_late_is_nobody_elses(
         with pytest.raises(StoreUnavailable, match="TimeoutError"):
             store.replace_data("h2", EMPTY)
         assert store.load("h1") == make_record("h1")  # asked while the other reply is still to come
+
+
+def test_nothing_was_sent_where_no_sentinel_knows_the_primary(group: Replicated) -> None:
+    line = Line(RedisServer.from_url(group.url.replace("/mine", "/other")), None)
+    (reply,) = line._answer(Round([Call("SET", "key", ("value",))]))  # pyright: ignore[reportPrivateUsage]  # one round
+    assert not_done(reply)
+    with pytest.raises(StoreUnavailable, match="MasterNotFoundError"):
+        line.carry_out(ask([Call("SET", "key", ("value",))]))
+    line.close()
 
 
 @pytest.mark.parametrize(

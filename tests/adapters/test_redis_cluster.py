@@ -6,6 +6,7 @@ answered.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from typing import Any
 import attrs
 import pytest
 
-from counterfoil.adapters.redis import RedisDurability, RedisStore
+from counterfoil.adapters.redis import RedisDurability, RedisServer, RedisStore
 from counterfoil.core.examples import example_record
 from counterfoil.effects import FrozenDict, Missing, SessionRecord, StoreUnavailable
 
@@ -91,6 +92,19 @@ def test_a_store_is_used_on_both_sides_of_a_fork(cluster: Cluster, prefix: str) 
         assert isinstance(held, SessionRecord)
         assert held.payload["child"] == 1
         assert held.payload["parent"] == 49
+
+
+def test_a_lock_that_is_held_during_a_fork_is_free_in_the_child(
+    cluster: Cluster, prefix: str
+) -> None:
+    with RedisStore(RedisServer.from_url(cluster.url), prefix=prefix) as store:
+        with store._line.lock:  # pyright: ignore[reportPrivateUsage]  # as another thread might
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)
+                os._exit(0 if store.load("h1") == Missing() else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert store.load("h1") == Missing()
 
 
 def name_of(server: Server) -> str:

@@ -12,6 +12,8 @@ import pytest
 import redis
 
 from counterfoil.adapters.redis import RedisServer, RedisStore
+from counterfoil.adapters.redis_rounds import PAUSES
+from counterfoil.adapters.redis_routes import SlotMap
 from counterfoil.effects import EMPTY, FrozenDict, InvalidInput, SessionRecord, StoreUnavailable
 
 from ..ports import free_port
@@ -105,6 +107,47 @@ def test_the_store_works_again_once_the_server_does(
         store.create(make_record("h2"))
     server.start()
     assert store.create(make_record("h3")) is None  # no connection of before is used
+
+
+def test_a_server_that_reads_its_file_is_asked_again(
+    server: Server, store: RedisStore, make_record: MakeRecord
+) -> None:
+    store.create(make_record())
+    with server.client() as client:
+        client.mset({f"ballast:{number}": "x" * 2_000 for number in range(500)})
+    server.ask("CONFIG", "SET", "rdbcompression", "no")
+    server.ask("SAVE")
+    server.kill()
+    slowly = ("--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024")
+    server.options = slowly  # 10 s
+    server.begin()
+    until(lambda: is_loading(server), "a server that reads its file")
+    with pytest.raises(StoreUnavailable, match=r"\(LOADING\).*try again"):
+        store.merge_payload("h1", FrozenDict({"n": 1}), NEVER)
+    rejected = server.info("commandstats")["cmdstat_evalsha"]["rejected_calls"]
+    assert rejected == 1 + len(PAUSES)  # none was done, so all tries were made
+    server.ask("CONFIG", "SET", "key-load-delay", "0")
+    assert store.merge_payload("h1", FrozenDict({"n": 2}), NEVER) == FrozenDict({"n": 2})
+
+
+def is_loading(server: Server) -> bool:
+    try:
+        server.ask("PING")
+    except redis.BusyLoadingError:
+        return True
+    except redis.ConnectionError:
+        return False
+    raise AssertionError("it has read its file already")
+
+
+def test_a_slot_that_nobody_had_is_looked_for_again(
+    redis_cluster: Cluster, prefix: str, make_record: MakeRecord
+) -> None:
+    with RedisStore.from_url(redis_cluster.url, prefix=prefix) as store:
+        store.create(make_record())
+        nobodys = SlotMap(((0, 0, ("nowhere", 1)), (1, 1, ("nowhere", 1))))
+        store._line._map = nobodys  # pyright: ignore[reportPrivateUsage]  # as in a failover
+        assert store.replace_data("h1", EMPTY) is None
 
 
 # --- what callers are told -----------------------------------------------------------------------
