@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import redis
 
-from counterfoil.adapters.redis import RedisServer, RedisStore
+from counterfoil.adapters.redis import RedisDurability, RedisServer, RedisStore
+from counterfoil.adapters.redis_errors import NotReplicated, not_done
 from counterfoil.adapters.redis_rounds import PAUSES
-from counterfoil.adapters.redis_routes import SlotMap
+from counterfoil.adapters.redis_routes import SlotMap, unread
 from counterfoil.effects import EMPTY, FrozenDict, InvalidInput, SessionRecord, StoreUnavailable
 
 from ..ports import free_port
@@ -148,6 +149,15 @@ def test_a_slot_that_nobody_had_is_looked_for_again(
         nobodys = SlotMap(((0, 0, ("nowhere", 1)), (1, 1, ("nowhere", 1))))
         store._line._map = nobodys  # pyright: ignore[reportPrivateUsage]  # as in a failover
         assert store.replace_data("h1", EMPTY) is None
+
+
+def test_one_commands_refusal_is_no_other_ones() -> None:
+    loading = redis.BusyLoadingError("Redis is loading the dataset in memory")
+    refused, *unknown = unread(loading, 3)
+    assert [not_done(error) for error in (refused, *unknown)] == [True, False, False]
+    judged = RedisDurability().judged(1, loading)  # a write that was done, then the wait for it
+    assert isinstance(judged, NotReplicated)
+    assert not not_done(judged)
 
 
 # --- what callers are told -----------------------------------------------------------------------
