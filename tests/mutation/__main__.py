@@ -18,7 +18,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import attrs
 
@@ -82,8 +82,9 @@ def assemble() -> None:
 def plain(source: str) -> str:
     """The same code, with decorated functions within mutmut's reach, and without casts.
 
-    A property is made by a call. A cache of replies is left out: what it kept from before the
-    mutant was there would hide it. What a cast says is for type checkers alone.
+    A property is made by a call, but in a protocol, where it would be one more member to have. A
+    cache of replies is left out: what it kept from before the mutant was there would hide it. What
+    a cast says is for type checkers alone.
     """
     written = source
     for node in ast.walk(ast.parse(written)):
@@ -91,8 +92,12 @@ def plain(source: str) -> str:
             cast, value = (ast.get_source_segment(written, one) for one in (node, node.args[1]))
             source = source.replace(str(cast), str(value))
     lines = source.splitlines()
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    asked = {id(member) for node in ast.walk(tree) if is_protocol(node) for member in node.body}
+    for node in ast.walk(tree):
         if not isinstance(node, ast.FunctionDef) or len(node.decorator_list) != 1:
+            continue
+        if id(node) in asked:
             continue
         decorator = ast.unparse(node.decorator_list[0])
         if decorator == "property":
@@ -104,6 +109,11 @@ def plain(source: str) -> str:
             continue
         lines[node.decorator_list[0].lineno - 1] = ""
     return "\n".join(lines) + "\n"
+
+
+def is_protocol(node: ast.AST) -> TypeGuard[ast.ClassDef]:
+    """Whether it is a class that says what others must have."""
+    return isinstance(node, ast.ClassDef) and "Protocol" in map(ast.unparse, node.bases)
 
 
 def unsteady() -> set[str]:
