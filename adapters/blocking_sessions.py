@@ -19,13 +19,12 @@ T = TypeVar("T")
 
 def _blocking(
     operation: Callable[Concatenate[Operations, P], Step[T]],
-    *,
-    answers: bool = False,
+    check: Callable[[Held], None] | None = None,
 ) -> Callable[Concatenate[BlockingSessions, P], T]:
     @wraps(operation)
     def call(self: BlockingSessions, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        if answers:
-            self.check_response()
+        if check is not None:
+            check(self)
         self.renew()
         return self.run(operation(self.operations, *args, **kwargs))
 
@@ -141,7 +140,7 @@ class BlockingSessions(Held):
 
     create_session = _blocking(Operations.create_session)
     refresh_session = _blocking(Operations.refresh_session)
-    rekey_session = _blocking(Operations.rekey_session)
+    rekey_session = _blocking(Operations.rekey_session, check=Held.check_open)
     revoke_session = _blocking(Operations.revoke_session)
     revoke_other_sessions = _blocking(Operations.revoke_other_sessions)
     revoke_all_sessions_for_user = _blocking(Operations.revoke_all_sessions_for_user)
@@ -168,7 +167,13 @@ class BlockingSessions(Held):
     update_session_data_in_database_by_handle = _blocking(
         Operations.update_session_data_in_database_by_handle
     )
-    attach_to_request_response = _blocking(Operations.attach_to_request_response)
-    create_session_in_request = _blocking(Operations.create_session_in_request, answers=True)
-    refresh_session_in_request = _blocking(Operations.refresh_session_in_request, answers=True)
-    sign_out = _blocking(Operations.sign_out, answers=True)
+    attach_to_request_response = _blocking(
+        Operations.attach_to_request_response, check=Held.check_open
+    )
+    create_session_in_request = _blocking(
+        Operations.create_session_in_request, check=Held.check_answer
+    )
+    refresh_session_in_request = _blocking(
+        Operations.refresh_session_in_request, check=Held.check_answer
+    )
+    sign_out = _blocking(Operations.sign_out, check=Held.check_answer)

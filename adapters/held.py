@@ -31,6 +31,7 @@ from .keys import LocalKeys
 from .memo import DEFAULT_SIZE, Memo
 from .operations import Operations
 from .recognised import Recognised
+from .response import ResponseHeaders
 
 
 def milliseconds() -> int:
@@ -87,7 +88,7 @@ class Held:
         self.recognised = Recognised(policy, self.memo, remembered_tokens)
         self.operations = Operations(policy, self.memo, clock, entropy)
         self._stored = self._backend()
-        self._answers = False
+        self._response: Interpreter | None = None
         self._fetchers = fetchers
         self._listener = listener
         self.interpreter: Interpreter = self._interpret(None, None)
@@ -120,11 +121,32 @@ class Held:
         Raises:
             InvalidInput: there is none; says how to give one.
         """
-        if not self._answers:
+        if self._response is None:
             raise InvalidInput(
                 "this operation answers a request: call it on sessions.using(response=...), "
                 "with a ResponseHeaders or an interpreter of your own."
             )
+
+    def check_open(self) -> None:
+        """Refuse to give a client tokens by a response that has begun, before anything is done.
+
+        Raises:
+            InvalidInput: it has.
+        """
+        if isinstance(self._response, ResponseHeaders) and self._response.has_begun:
+            raise InvalidInput(
+                "the response has begun, and what the client must be told of tokens travels in "
+                "its headers: log in, refresh, re-key and sign out before the first part is sent."
+            )
+
+    def check_answer(self) -> None:
+        """Refuse to answer a request where nothing would reach the client.
+
+        Raises:
+            InvalidInput: there is no response, or it has begun.
+        """
+        self.check_response()
+        self.check_open()
 
     def using(self, *, response: Interpreter | None = None, context: Any = None) -> Self:
         """The same, for one request: its response takes the response effects, and fetchers and the
@@ -140,7 +162,7 @@ class Held:
         """
         held = object.__new__(type(self))
         held.__dict__.update(self.__dict__)
-        held._answers = response is not None
+        held._response = response
         held.interpreter = held._interpret(response, context)
         return held
 

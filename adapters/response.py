@@ -22,11 +22,15 @@ class ResponseHeaders:
     >>> response.perform(AppendHeader("Vary", "Cookie"))
     >>> response.headers
     [('Vary', 'Cookie')]
+
+    Set `has_begun` once the headers are sent: operations whose tokens would be lost are refused
+    from then on.
     """
 
-    __slots__ = ("_told",)
+    __slots__ = ("_told", "has_begun")
 
     def __init__(self) -> None:
+        self.has_begun = False
         self._told: list[ResponseEffect] = []
 
     @property

@@ -30,13 +30,12 @@ T = TypeVar("T")
 
 def _awaiting(
     operation: Callable[Concatenate[Operations, P], Step[T]],
-    *,
-    answers: bool = False,
+    check: Callable[[Held], None] | None = None,
 ) -> Callable[Concatenate[Sessions, P], Coroutine[Any, Any, T]]:
     @wraps(operation)
     async def call(self: Sessions, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        if answers:
-            self.check_response()
+        if check is not None:
+            check(self)
         await self.renew()
         return await self.run(operation(self.operations, *args, **kwargs))
 
@@ -132,7 +131,7 @@ class Sessions(Held):
 
     create_session = _awaiting(Operations.create_session)
     refresh_session = _awaiting(Operations.refresh_session)
-    rekey_session = _awaiting(Operations.rekey_session)
+    rekey_session = _awaiting(Operations.rekey_session, check=Held.check_open)
     revoke_session = _awaiting(Operations.revoke_session)
     revoke_other_sessions = _awaiting(Operations.revoke_other_sessions)
     revoke_all_sessions_for_user = _awaiting(Operations.revoke_all_sessions_for_user)
@@ -159,10 +158,16 @@ class Sessions(Held):
     update_session_data_in_database_by_handle = _awaiting(
         Operations.update_session_data_in_database_by_handle
     )
-    attach_to_request_response = _awaiting(Operations.attach_to_request_response)
-    create_session_in_request = _awaiting(Operations.create_session_in_request, answers=True)
-    refresh_session_in_request = _awaiting(Operations.refresh_session_in_request, answers=True)
-    sign_out = _awaiting(Operations.sign_out, answers=True)
+    attach_to_request_response = _awaiting(
+        Operations.attach_to_request_response, check=Held.check_open
+    )
+    create_session_in_request = _awaiting(
+        Operations.create_session_in_request, check=Held.check_answer
+    )
+    refresh_session_in_request = _awaiting(
+        Operations.refresh_session_in_request, check=Held.check_answer
+    )
+    sign_out = _awaiting(Operations.sign_out, check=Held.check_answer)
 
     def _backend(self) -> Interpreter:
         in_thread = InThread(super()._backend())

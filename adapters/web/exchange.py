@@ -38,14 +38,12 @@ class Exchange:
         "_request",
         "_scope",
         "_sessions",
-        "has_begun",
         "on_session",
         "response",
     )
 
     def __init__(self, sessions: Sessions, scope: Scope, outer: Exchange | None = None) -> None:
         self.response = ResponseHeaders()
-        self.has_begun = False
         self.on_session: Callable[[Session], object] | None = None
         self._held = sessions
         self._sessions: Sessions | None = None
@@ -59,6 +57,11 @@ class Exchange:
         if self._sessions is None:
             self._sessions = self._held.using(response=self.response, context=self._scope)
         return self._sessions
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the response has: its headers are sent, and can carry no token any more."""
+        return self.response.has_begun
 
     @property
     def request(self) -> RequestFacts:
@@ -106,7 +109,6 @@ class Exchange:
         Raises:
             InvalidInput: the response has begun, and its headers can't carry the tokens any more.
         """
-        self._check_open()
         return await self.sessions.create_session_in_request(
             self.request,
             user_id,
@@ -125,7 +127,6 @@ class Exchange:
         Raises:
             InvalidInput: the response has begun.
         """
-        self._check_open()
         return await self.sessions.refresh_session_in_request(self.request)
 
     async def sign_out(self) -> bool:
@@ -134,19 +135,11 @@ class Exchange:
         Raises:
             InvalidInput: the response has begun.
         """
-        self._check_open()
         return await self.sessions.sign_out(self.request)
-
-    def _check_open(self) -> None:
-        if self.has_begun:
-            raise InvalidInput(
-                "the response has begun, and what the client must be told of tokens travels in "
-                "its headers: log in, refresh and sign out before the first part is sent."
-            )
 
     def begin(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Begin the response: the application's headers, with what was told of sessions."""
-        self.has_begun = True
+        self.response.has_begun = True
         return self.response.onto(headers)
 
     def close(self) -> None:

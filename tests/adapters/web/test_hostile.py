@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from counterfoil import RequestFacts, Sessions
+from counterfoil import RequestFacts, Session, Sessions, Transfer
+from counterfoil.adapters.memory import World
 from counterfoil.adapters.web.asgi import SessionMiddleware, public_path
 from counterfoil.adapters.web.exchange import Exchange, exchange_of
 from counterfoil.core import WEBSOCKET
 from counterfoil.effects import InvalidInput
 
-from .conftest import Browser, call
+from .conftest import Away, Browser, call
 
 OK: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": []}
 
@@ -130,16 +131,36 @@ def test_a_root_path_is_whole_segments(root: str, path: str, public: str) -> Non
     assert public_path({"path": path, "root_path": root}) == public
 
 
-@pytest.mark.parametrize("late", ["create_session", "refresh_session", "sign_out"])
+LATE: dict[str, Callable[[Exchange, Session], Awaitable[object]]] = {
+    "a login": lambda exchange, _: exchange.create_session("ada"),
+    "a refresh": lambda exchange, _: exchange.refresh_session(),
+    "a sign-out": lambda exchange, _: exchange.sign_out(),
+    "a login on the facade": lambda exchange, _: exchange.sessions.create_session_in_request(
+        exchange.request, "ada"
+    ),
+    "a re-keying": lambda exchange, session: exchange.sessions.rekey_session(session),
+    "an attachment": lambda exchange, session: exchange.sessions.attach_to_request_response(
+        session, Transfer.COOKIE
+    ),
+}
+
+
+@pytest.mark.parametrize("late", LATE)
 def test_tokens_are_not_lost_behind_a_response_that_has_begun(
-    sessions: Sessions, late: str
+    sessions: Sessions, store: Away, late: str
 ) -> None:
+    kept: list[World] = []
+
     async def streams(scope: Any, receive: Any, send: Any) -> None:
+        exchange = exchange_of(scope)
+        session = await exchange.create_session("ada")
         await send(OK)
-        await getattr(exchange_of(scope), late)(*(["ada"] if late == "create_session" else []))
+        kept.append(store.world)
+        await LATE[late](exchange, session)
 
     with pytest.raises(InvalidInput, match="has begun"):
         call(SessionMiddleware(streams, sessions), asked("POST"))
+    assert kept == [store.world]
 
 
 def test_a_second_middleware_within_gives_the_exchange_back(sessions: Sessions) -> None:
