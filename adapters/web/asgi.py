@@ -8,10 +8,10 @@ the protocol's answer; so does a store that is away, with nothing cleared.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import assert_never
+from typing import assert_never, cast
 
 from ...core import REFRESHED, SIGNED_OUT, Answer, Route, discovery, routes
-from ...effects import Rejection, StoreUnavailable, freeze_object
+from ...effects import InvalidInput, Rejection, StoreUnavailable, freeze_object
 from ..sessions import Sessions
 from .answering import FAILED, Sender, answer_to
 from .exchange import ASGIApp, Exchange, Receive, Scope, Send, open_exchange
@@ -36,7 +36,13 @@ class SessionMiddleware:
         *,
         recheck: timedelta = timedelta(minutes=1),
     ) -> None:
-        """Wrap an application. A WebSocket's session is looked for in the store each `recheck`."""
+        """Wrap an application. A WebSocket's session is looked for in the store each `recheck`.
+
+        Raises:
+            InvalidInput: these are no sessions that can be awaited.
+        """
+        if not isinstance(cast("object", sessions), Sessions):
+            raise InvalidInput(f"sessions must be Sessions, not {type(sessions).__name__}.")
         self._app = app
         self._sessions = sessions
         self._routes = routes(sessions.policy)

@@ -33,6 +33,7 @@ except ImportError as error:
     raise needs("fastapi") from error
 
 SCHEME = "session"
+OPTIONAL = "session-optional"  # until `document` has said it as OpenAPI does
 
 
 def add_sessions(
@@ -66,7 +67,7 @@ class VerifySession(SecurityBase):
             bearerFormat="JWT",
             description="The access token of a session, as st-access-token had it at login.",
         )
-        self.scheme_name = SCHEME
+        self.scheme_name = SCHEME if required else OPTIONAL
         self._required = required
         self._checks = checks
 
@@ -85,7 +86,8 @@ def verify_session(
 ) -> VerifySession:
     """A dependency that gives the request's session.
 
-    `required`: without a session the answer is 401; if false, the session is None then.
+    `required`: without a session the answer is 401; if false, the session is None then. A token
+    that is shown and isn't good is refused all the same: the client is to refresh it.
     `validators`: claims that the session must have instead of the policy's; else 403.
     `check_database`: also refuse a session that was revoked since its token was issued.
     `check_anti_csrf`: by the policy's mode; false for a route that checks in a way of its own.
@@ -126,21 +128,35 @@ def document(schema: dict[str, Any], policy: Policy) -> None:
         operation
         for methods in schema.get("paths", {}).values()
         for operation in methods.values()
-        if {SCHEME: []} in operation.get("security", [])
+        if any(way in operation.get("security", ()) for way in (_REQUIRED_WAY, _OPTIONAL_WAY))
     ]
     if not operations:
         return
     cookie = f"{SCHEME}-cookie"  # a component's name has no space (OpenAPI 3.1, 4.8.7)
-    schema["components"]["securitySchemes"][cookie] = {
+    schemes = schema["components"]["securitySchemes"]
+    optional = schemes.pop(OPTIONAL, None)
+    schemes.setdefault(SCHEME, optional)
+    schemes[cookie] = {
         "type": "apiKey",
         "in": "cookie",
         "name": policy.access_cookie,
         "description": "The access token of a session, as browsers send it.",
     }
     for operation in operations:
-        operation["security"].append({cookie: []})
+        operation["security"] = [*_ways(operation["security"]), {cookie: []}]
         for status, response in _refusals(policy).items():
             operation["responses"].setdefault(status, response)
+
+
+_REQUIRED_WAY: dict[str, list[str]] = {SCHEME: []}
+_OPTIONAL_WAY: dict[str, list[str]] = {OPTIONAL: []}
+
+
+def _ways(security: list[dict[str, list[str]]]) -> list[dict[str, list[str]]]:
+    if _REQUIRED_WAY in security:
+        return [way for way in security if way != _OPTIONAL_WAY]
+    # An empty requirement makes the others optional (OpenAPI 3.1, 4.8.30).
+    return [{}, *(_REQUIRED_WAY if way == _OPTIONAL_WAY else way for way in security)]
 
 
 def _refusals(policy: Policy) -> dict[str, Any]:

@@ -228,6 +228,30 @@ def test_the_document_says_how_a_session_comes_and_how_it_is_refused(
     assert set(schema["paths"]["/open"]["get"]["responses"]) == {"200"}
 
 
+def test_the_document_says_where_a_session_is_optional(sessions: Sessions) -> None:
+    app = FastAPI()
+    add_sessions(app, sessions)
+
+    @app.get("/maybe")
+    async def maybe(session: OptionalSessionDep) -> bool:
+        return session is None
+
+    @app.get("/both")
+    async def both(_: OptionalSessionDep, session: SessionDep) -> str:
+        return session.user_id
+
+    schema = app.openapi()
+    validate(schema)
+    assert set(schema["components"]["securitySchemes"]) == {"session", "session-cookie"}
+    ways: list[dict[str, list[str]]] = [{"session": []}, {"session-cookie": []}]
+    assert schema["paths"]["/maybe"]["get"]["security"] == [{}, *ways]
+    assert schema["paths"]["/both"]["get"]["security"] == ways
+    alone = FastAPI()
+    add_sessions(alone, sessions)
+    alone.get("/maybe")(maybe)
+    assert set(alone.openapi()["components"]["securitySchemes"]) == {"session", "session-cookie"}
+
+
 def test_a_document_without_sessions_is_left_alone(sessions: Sessions) -> None:
     app = FastAPI()
     add_sessions(app, sessions)

@@ -7,14 +7,22 @@ from typing import Any
 
 import pytest
 
-from counterfoil import RequestFacts, Session, Sessions, Transfer
+from counterfoil import (
+    BlockingSessions,
+    MemoryStore,
+    Policy,
+    RequestFacts,
+    Session,
+    Sessions,
+    Transfer,
+)
 from counterfoil.adapters.memory import World
 from counterfoil.adapters.web.asgi import SessionMiddleware, public_path
 from counterfoil.adapters.web.exchange import Exchange, exchange_of
 from counterfoil.core import WEBSOCKET
 from counterfoil.effects import InvalidInput
 
-from .conftest import Away, Browser, call
+from .conftest import ORIGIN, Away, Browser, call
 
 OK: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": []}
 
@@ -161,6 +169,12 @@ def test_tokens_are_not_lost_behind_a_response_that_has_begun(
     with pytest.raises(InvalidInput, match="has begun"):
         call(SessionMiddleware(streams, sessions), asked("POST"))
     assert kept == [store.world]
+
+
+def test_sessions_that_block_are_refused_when_they_are_given() -> None:
+    sessions: Any = BlockingSessions(Policy(ORIGIN), MemoryStore())
+    with pytest.raises(InvalidInput, match="must be Sessions, not BlockingSessions"):
+        SessionMiddleware(application, sessions)
 
 
 def test_a_second_middleware_within_gives_the_exchange_back(sessions: Sessions) -> None:
