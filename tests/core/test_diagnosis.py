@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from counterfoil import InvalidPolicy, Policy, PrimitiveClaim, SetCookie, Transfer
@@ -167,6 +167,7 @@ def test_a_name_and_a_value_of_4096_bytes_are_kept_and_one_more_is_not() -> None
 
 
 @given(st.text("/ab", max_size=6).map("/{}".format), st.text("/ab", max_size=4).map("/{}".format))
+@example("/authors", "/auth")
 def test_a_path_is_matched_by_whole_segments(path: str, cookie_path: str) -> None:
     # RFC 6265bis, 5.1.4, word for word.
     prefix = path.startswith(cookie_path)
