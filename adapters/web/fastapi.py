@@ -112,7 +112,10 @@ def get_exchange(connection: HTTPConnection) -> Exchange:
     return exchange_of(connection.scope)
 
 
-SessionDep = Annotated[Session, Depends(verify_session())]
+require_session = verify_session()
+"""What `SessionDep` depends on: tests may put a session of theirs in its place."""
+
+SessionDep = Annotated[Session, Depends(require_session)]
 """The session of the request, which must have one."""
 
 OptionalSessionDep = Annotated[Session | None, Depends(verify_session(required=False))]

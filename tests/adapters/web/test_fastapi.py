@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
 
+import anyio
 import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, WebSocket
 from fastapi.middleware.cors import CORSMiddleware
@@ -15,7 +16,14 @@ from fastapi.testclient import TestClient
 from openapi_spec_validator import validate
 from starlette.websockets import WebSocketDisconnect
 
-from counterfoil import BooleanClaim, Session, Sessions
+from counterfoil import (
+    BlockingSessions,
+    BooleanClaim,
+    MemoryStore,
+    Policy,
+    Session,
+    Sessions,
+)
 from counterfoil.adapters.web.cors import cors
 from counterfoil.adapters.web.exchange import Exchange
 from counterfoil.adapters.web.fastapi import (
@@ -23,6 +31,7 @@ from counterfoil.adapters.web.fastapi import (
     OptionalSessionDep,
     SessionDep,
     add_sessions,
+    require_session,
     verify_session,
 )
 from counterfoil.effects import Rejection
@@ -250,6 +259,30 @@ def test_the_document_says_where_a_session_is_optional(sessions: Sessions) -> No
     add_sessions(alone, sessions)
     alone.get("/maybe")(maybe)
     assert set(alone.openapi()["components"]["securitySchemes"]) == {"session", "session-cookie"}
+
+
+def test_a_plain_handler_logs_in_from_its_thread(sessions: Sessions) -> None:
+    app = FastAPI()
+    add_sessions(app, sessions)
+
+    @app.post("/login")
+    def login(user_id: str, exchange: ExchangeDep) -> str:
+        return anyio.from_thread.run(exchange.create_session, user_id).handle
+
+    @app.get("/me")
+    def me(session: SessionDep) -> str:
+        return session.user_id
+
+    with TestClient(app, base_url=ORIGIN) as client:
+        assert client.post("/login?user_id=ada", headers={"st-auth-mode": "cookie"}).is_success
+        assert client.get("/me").json() == "ada"
+
+
+def test_a_test_puts_a_session_in_the_place_of_the_requests(app: FastAPI) -> None:
+    session = BlockingSessions(Policy(ORIGIN), MemoryStore()).create_session("grace")
+    app.dependency_overrides[require_session] = lambda: session
+    with TestClient(app, base_url=ORIGIN) as client:
+        assert "grace" in client.get("/me").text
 
 
 def test_a_document_without_sessions_is_left_alone(sessions: Sessions) -> None:
