@@ -96,26 +96,34 @@ def sdk(npm_package: Callable[[str], Path]) -> Path:
 
 
 @pytest.fixture
-def serve_demo() -> Iterator[Callable[..., str]]:
+def demos() -> dict[str, subprocess.Popen[str]]:
+    """The demos that were started, by their origins: a test may end one before its time."""
+    return {}
+
+
+@pytest.fixture
+def serve_demo(demos: dict[str, subprocess.Popen[str]]) -> Iterator[Callable[..., str]]:
     """Starts `counterfoil demo` with these environment variables; answers its origin."""
-    with ExitStack() as demos:
+    with ExitStack() as started:
 
         def serve(**environment: object) -> str:
-            port = free_port()
             told = {name: str(value) for name, value in environment.items()}
-            demo = demos.enter_context(
+            told.setdefault("PORT", str(free_port()))
+            origin = f"http://localhost:{told['PORT']}"
+            demo = started.enter_context(
                 subprocess.Popen(
                     [sys.executable, "-m", "counterfoil", "demo"],
-                    env={**os.environ, "PORT": str(port), **told},
+                    env={**os.environ, **told},
                     stdout=subprocess.PIPE,
                     text=True,
                 )
             )
-            demos.callback(demo.terminate)
+            started.callback(demo.terminate)
             assert demo.stdout is not None
             ready = demo.stdout.readline()  # said once it listens
-            assert f"http://localhost:{port}" in ready, "the demo ended; its errors are above"
-            return f"http://localhost:{port}"
+            assert origin in ready, "the demo ended; its errors are above"
+            demos[origin] = demo
+            return origin
 
         yield serve
 

@@ -9,6 +9,7 @@ import pytest
 from .demo_page import DemoPage, OpenDemo
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from playwright.sync_api import Page
@@ -139,6 +140,30 @@ def test_a_server_that_is_away_ends_nothing(open_demo: OpenDemo) -> None:
     assert demo.holds == before
     demo.press("Refresh now")
     demo.says("session-said", "was exchanged for")
+
+
+@pytest.mark.parametrize("mode", ["cookie", "header"])
+def test_a_demo_that_was_started_afresh(
+    open_demo: OpenDemo,
+    demos: dict[str, subprocess.Popen[str]],
+    serve_demo: Callable[..., str],
+    mode: str,
+) -> None:
+    demo = open_demo().log_in(mode)
+    ((origin, server),) = demos.items()
+    demo.says("log", "POST /login")
+    server.terminate()
+    server.wait()
+    demo.says("away", "be reached")
+    serve_demo(PORT=origin.rpartition(":")[2])
+    demo.says("notice", "the demo was started afresh")
+    assert demo.element("away").inner_text() == ""
+    assert demo.kept is None
+    demo.log_in(mode, user="grace")
+    demo.says("devices", "this device")
+    demo.says("log", "POST /login")
+    demo.press("Log in on a pretend phone")
+    demo.says("devices", "A pretend phone")  # as the log has told
 
 
 def test_a_store_that_is_away_ends_nothing_either(open_demo: OpenDemo) -> None:

@@ -19,29 +19,37 @@ export function watch({ happened, away, back }) {
   async function look() {
     try {
       const answer = await plain(`/log?after=${last}`);
-      if (isAway) {
-        isAway = false;
-        away(false);
-        await back();
-      }
+      if (isAway) cameBack();
       return written(answer.body);
     } catch (error) {
-      if (!(error instanceof Unreachable)) throw error;
-      isAway = true;
-      away(true);
+      wentAway(error);
       return [];
     }
+  }
+
+  function cameBack() {
+    isAway = false;
+    away(false);
+    back().catch(wentAway); // no part of the look, for it may wait for a look itself
+  }
+
+  function wentAway(error) {
+    if (!(error instanceof Unreachable)) throw error;
+    isAway = true;
+    away(true);
   }
 
   // One look at a time, or lines would come twice.
   const lookNow = () => (looking = looking.then(look, look));
 
   async function goOn() {
-    if (document.visibilityState === "visible") {
+    try {
+      if (document.visibilityState !== "visible") return;
       const lines = await lookNow();
       if (lines.length) await happened(summary(lines));
+    } finally {
+      setTimeout(goOn, PAUSE); // whatever went wrong
     }
-    setTimeout(goOn, PAUSE);
   }
 
   $("clear").addEventListener("click", clear);
