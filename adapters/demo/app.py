@@ -143,6 +143,7 @@ def _add_watching(app: FastAPI, sessions: WatchedSessions) -> None:
         """What the page has to know to explain what it sees; times in seconds."""
         policy = sessions.policy
         return {
+            "origin": str(policy.site_origin),
             "accessTtl": policy.lifetime.access.total_seconds(),
             "leeway": policy.leeway.total_seconds(),
             "antiCsrf": policy.anti_csrf,

@@ -57,6 +57,29 @@ def test_a_life_that_ends_is_renewed_by_itself(open_demo: OpenDemo, mode: str) -
     assert demo.refreshes != []
 
 
+def test_a_page_at_another_origin_says_where_cookies_work(
+    new_page: Callable[..., Page], serve_demo: Callable[..., str]
+) -> None:
+    origin = serve_demo()
+    other = origin.replace("localhost", "127.0.0.1")
+    demo = DemoPage(new_page()).open(other)
+    assert other in demo.says("elsewhere", "refuses logins in cookies")
+    demo.press("Log in")
+    demo.says("login-said", "The server says no")
+    demo.page.get_by_role("link", name=origin).click()
+    demo.page.wait_for_url(f"{origin}/")
+    demo.log_in()
+    assert demo.element("elsewhere").inner_text() == ""
+
+
+def test_without_a_check_every_origin_will_do(
+    new_page: Callable[..., Page], serve_demo: Callable[..., str]
+) -> None:
+    other = serve_demo(ANTI_CSRF="NONE").replace("localhost", "127.0.0.1")
+    demo = DemoPage(new_page()).open(other).log_in()
+    assert demo.element("elsewhere").inner_text() == ""
+
+
 def test_requests_at_once_need_one_refresh(open_demo: OpenDemo) -> None:
     demo = open_demo(ACCESS_TTL=5).log_in()
     demo.page.get_by_label("Renew it by itself").uncheck()

@@ -3,7 +3,10 @@
 import { Ended, Unreachable } from "./client.js";
 import { $, fill } from "./dom.js";
 
-/** How the server is set: {accessTtl, leeway, antiCsrf}, times in seconds; filled in at the start. */
+/**
+ * How the server is set: {origin, accessTtl, leeway, antiCsrf}, times in seconds; filled in at the
+ * start.
+ */
 export const settings = {};
 
 let atTheEnd;

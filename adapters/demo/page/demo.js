@@ -4,7 +4,7 @@ import { doing, run, settings, told, whenEnded } from "./acting.js";
 import { call, login, plain, refresh, signOut } from "./client.js";
 import { setUpClaims, showClaims } from "./claims.js";
 import { setUpDevices, showDevices } from "./devices.js";
-import { $, chip, fill, timeOf } from "./dom.js";
+import { $, chip, fill, make, timeOf } from "./dom.js";
 import { showHeld } from "./held.js";
 import { onChange, session } from "./keep.js";
 import { setUpLife, showLife } from "./life.js";
@@ -119,9 +119,20 @@ async function whoAmI() {
 async function describe() {
   const answer = await plain("/settings");
   Object.assign(settings, answer.body);
-  const { accessTtl, leeway, antiCsrf } = settings;
+  const { origin, accessTtl, leeway, antiCsrf } = settings;
+  const isRefused = location.origin !== origin && antiCsrf !== "NONE";
+  fill($("elsewhere"), ...(isRefused ? hereRefused(origin) : []));
   $("settings").textContent =
     `Access tokens live ${accessTtl} s (ACCESS_TTL), the leeway is ${leeway} s (GRACE), anti-CSRF is ${antiCsrf} (ANTI_CSRF).`;
+}
+
+/** An origin that isn't the policy's is another site to it, however it was come by. */
+function hereRefused(origin) {
+  return [
+    `This page is open at ${location.origin}, and to the demo that is another site: it refuses logins in cookies from here. Open `,
+    make("a", { href: origin }, origin),
+    " instead. (Where a port is forwarded, give it the same number on both sides.)",
+  ];
 }
 
 function setUp() {

@@ -51,6 +51,7 @@ def test_claims_are_merged_and_removed(ada: Client) -> None:
 
 def test_the_settings_that_the_page_explains(client: Client) -> None:
     assert client("GET", "/settings").body == {
+        "origin": "http://localhost:8000",
         "accessTtl": 60,
         "leeway": 10,
         "antiCsrf": "FETCH_METADATA",
