@@ -10,6 +10,14 @@ import pytest
 
 from .demo_page import DemoPage, OpenDemo
 
+WIDTHS = (320, 360, 768, 1100, 1440, 1920)
+LINE = 24  # px, the height of a line
+
+CLAIMS = {
+    "https://example.com/roles": '["editor","reviewer"]',
+    "a_name_without_any_place_to_break_" * 6: f'"{"x" * 200}"',
+}
+
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 AXE = """
@@ -97,6 +105,22 @@ def test_it_fits_every_width(open_demo: OpenDemo) -> None:
     assert _too_wide(demo) == []
 
 
+def test_claims_have_room_for_name_and_value(open_demo: OpenDemo) -> None:
+    demo = open_demo().log_in()
+    for name, value in CLAIMS.items():
+        demo.page.get_by_label("Name", exact=True).fill(name)
+        demo.page.get_by_label("Value").fill(value)
+        demo.press("Set")
+        demo.says("claims", value)
+    for width in WIDTHS:
+        demo.page.set_viewport_size({"width": width, "height": 700})
+        for text in (*CLAIMS, *CLAIMS.values()):
+            box = demo.element("claims").get_by_text(text, exact=True).bounding_box()
+            assert box is not None
+            assert len(text) / (box["height"] / LINE) >= 8, (width, text)  # letters a line
+    assert _too_wide(demo) == []
+
+
 def test_the_keyboard_alone_will_do(open_demo: OpenDemo) -> None:
     demo = open_demo()
     keyboard = demo.page.keyboard
@@ -158,7 +182,7 @@ def test_nothing_moves_for_those_who_want_it_still(open_demo: OpenDemo) -> None:
 def _too_wide(demo: DemoPage) -> list[Any]:
     """At which widths something sticks out, or is too small a target for a finger."""
     found: list[Any] = []
-    for width in (320, 360, 768, 1100, 1440, 1920):
+    for width in WIDTHS:
         demo.page.set_viewport_size({"width": width, "height": 700})
         found += [(width, what) for what in demo.page.evaluate(MISFITS)]
     return found

@@ -42,8 +42,12 @@ function row(name, value) {
   return make(
     "li",
     {},
-    make("code", {}, name),
-    make("span", { class: "value" }, JSON.stringify(value)),
+    make(
+      "div", // side by side, or the value below where the name is long
+      { class: "claim value" },
+      make("code", {}, name),
+      make("span", {}, JSON.stringify(value)),
+    ),
     remove,
   );
 }
