@@ -3,6 +3,7 @@
 import { run, told } from "./acting.js";
 import { call } from "./client.js";
 import { $, fill, make } from "./dom.js";
+import { session } from "./keep.js";
 
 // What the engine itself puts into a token; no application can change it.
 const ENGINE = new Set(
@@ -24,10 +25,17 @@ export function setUpClaims() {
   $("claim-form").addEventListener("submit", (event) => {
     event.preventDefault();
     const name = $("claim").value;
-    void run(event.submitter, "claims-said", () =>
-      merge(name, parsed($("value").value), `${name} is set.`),
-    );
+    const value = parsed($("value").value);
+    void run(event.submitter, "claims-said", () => merge(name, value, become(name, value)));
   });
+}
+
+/** What becomes of a claim that is given this value. */
+function become(name, value) {
+  if (value !== null) return `${name} is set.`;
+  return Object.hasOwn(session().payload, name)
+    ? `${name} is removed: that is what null does.`
+    : `There is no ${name}: null removes a claim, and none had that name.`;
 }
 
 function row(name, value) {
