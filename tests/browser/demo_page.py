@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -22,6 +23,7 @@ class DemoPage:
     """The page in one tab."""
 
     page: Page
+    asked: list[str] = attrs.field(factory=list[str])
     refreshes: list[str] = attrs.field(factory=list[str])
     errors: list[str] = attrs.field(factory=list[str])
 
@@ -79,6 +81,7 @@ class DemoPage:
         )
 
     def _count(self, request: Any) -> None:
+        self.asked.append(urlsplit(str(request.url)).path)
         if request.url.endswith(REFRESH):
             self.refreshes.append(request.method)
 

@@ -107,6 +107,28 @@ def test_devices_come_and_go(open_demo: OpenDemo) -> None:
     demo.page.get_by_role("heading", name="Log in").wait_for()
 
 
+def test_the_list_of_devices_waits_for_no_log(open_demo: OpenDemo) -> None:
+    demo = open_demo().log_in()
+    demo.press("Log in on a pretend phone")
+    demo.says("devices", "A pretend phone")
+    demo.page.route("**/log?*", lambda route: route.fulfill(json=[]))
+    demo.press("Sign out the others")
+    demo.says("devices-said", "One other session is signed out.")
+    assert demo.element("devices").locator("li").count() == 1
+
+
+def test_each_tab_asks_for_the_devices_once_a_login(open_demo: OpenDemo) -> None:
+    demo = open_demo()
+    tabs = [demo, DemoPage(demo.page.context.new_page()).open(demo.page.url)]
+    demo.log_in()
+    for tab in tabs:
+        tab.says("devices", "this device")
+        tab.says("log", "Establish")
+        for _ in range(2):  # looks at the log, so what the last one told was acted on
+            tab.page.wait_for_event("response", lambda answer: "/log?" in answer.url)
+    assert [tab.asked.count("/sessions") for tab in tabs] == [1, 1]
+
+
 def test_a_session_that_ends_elsewhere_is_told_without_being_asked(
     open_demo: OpenDemo, new_page: Callable[..., Page]
 ) -> None:

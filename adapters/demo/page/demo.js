@@ -169,7 +169,7 @@ function setUp() {
   doing($("sign-out"), "session-said", signOut);
   setUpLife(() => run(null, "session-said", whoAmI));
   setUpClaims();
-  setUpDevices();
+  setUpDevices(learn);
   setUpTrouble();
   setUpTheft();
   onChange(({ elsewhere }) => {

@@ -5,18 +5,31 @@ import { call, loginElsewhere } from "./client.js";
 import { $, fill, make, short, timeOf } from "./dom.js";
 import { forget, session } from "./keep.js";
 
-export async function showDevices() {
+let learn;
+let awaited = null; // the list that is about to be asked for: it does for whoever wants one now
+
+/** List them. What the log has told until now is in the list, and is no reason to ask again. */
+export function showDevices() {
+  awaited ??= learn().finally(() => (awaited = null)).then(list);
+  return awaited;
+}
+
+async function list() {
+  if (!session()) return; // as the log has told
   const answer = await call("/sessions");
   if (answer.ok) fill($("devices"), ...answer.body.map(row));
 }
 
-export function setUpDevices() {
+/** `look` looks at the log, now. */
+export function setUpDevices(look) {
+  learn = look;
   doing($("pretend"), "devices-said", async () => {
     const answer = await loginElsewhere(session().userId, "A pretend phone");
     return told(answer, "Logged in on a pretend phone, with a session of its own.");
   });
   doing($("out-others"), "devices-said", async () => {
     const answer = await call("/logout-others", { method: "POST" });
+    await showDevices();
     return told(answer, `${counted(answer.body.revoked)} signed out. You stay.`);
   });
   doing($("out-all"), "devices-said", async () => {
