@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from .demo_page import DemoPage, OpenDemo
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 WIDTHS = (320, 360, 768, 1100, 1440, 1920)
 LINE = 24  # px, the height of a line
@@ -91,6 +94,16 @@ def test_axe_finds_nothing_in_any_state(
     demo.page.context.set_offline(True)
     demo.says("away", "reached")
     assert broken_rules(demo) == []  # the server is away
+
+
+def test_axe_finds_nothing_at_another_origin(
+    serve_demo: Callable[..., str],
+    new_page: Callable[..., Page],
+    broken_rules: Callable[[DemoPage], list[str]],
+) -> None:
+    demo = DemoPage(new_page()).open(serve_demo().replace("localhost", "127.0.0.1"))
+    demo.says("elsewhere", "instead")
+    assert broken_rules(demo) == []
 
 
 def test_it_fits_every_width(open_demo: OpenDemo) -> None:
