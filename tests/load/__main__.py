@@ -29,7 +29,6 @@ SCRIPTS = {  # each with the stores that it is for; the peers come with their ow
     "peers": (),
 }
 SIZES = [10_000, 1_000_000, 10_000_000]
-IN_MEMORY = [10_000, 1_000_000, 2_000_000]
 
 
 def main() -> int:
@@ -56,7 +55,7 @@ def _reports(asked: argparse.Namespace, folder: Path) -> Iterator[Report]:
             case "faults":
                 yield from faults.reports(store, folder, clients=asked.clients, calm=asked.calm)
             case "scale":
-                sizes = asked.sizes or (IN_MEMORY if store == "redis" else SIZES)
+                sizes = asked.sizes or SIZES  # under Redis, 9 GB of memory
                 yield scale.report(store, folder, sizes=sizes, samples=asked.samples)
             case "rate":
                 (live,) = asked.sizes or [100_000]
