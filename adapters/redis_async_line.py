@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeVar
 
 from .redis_driver import exceptions
 from .redis_errors import ERRORS, Closed, unsent
 from .redis_rounds import Act, Address, Call, Primaries, Round
-from .redis_routes import RedisDurability, SlotMap, everywhere, replies_in, unread, words_of
+from .redis_routes import RedisDurability, SlotMap, everywhere, replies_in, to_ask, unread, words_of
 from .redis_server import RedisServer, with_sentinels
 
 T = TypeVar("T")
@@ -25,7 +26,9 @@ class AsyncLine:
         self._durability = durability
         self._clients: dict[Address, Any] = {}
         self._map = everywhere(server)
-        self._room = asyncio.Semaphore(CONNECTIONS)
+        self._doubted: frozenset[Address] = frozenset()
+        room = min(CONNECTIONS, server.options["max_connections"])
+        self._rooms = defaultdict[Address, asyncio.Semaphore](lambda: asyncio.Semaphore(room))
         self._life: AsyncGenerator[None] | None = None
         self._closed = False
 
@@ -84,11 +87,12 @@ class AsyncLine:
         return replies
 
     async def _exchange(self, address: Address, calls: Sequence[Call]) -> Sequence[Any]:
-        async with self._room:
+        async with self._rooms[address]:
             try:
                 pool = self._client(address).connection_pool
                 connection = await pool.get_connection()
             except ERRORS as error:
+                self._doubted |= {address}
                 return [unsent(error)] * len(calls)
             words = words_of(calls, self._durability)
             answers: list[Any] = []
@@ -100,20 +104,22 @@ class AsyncLine:
                 await connection.disconnect(nowait=True)  # which doesn't suspend
                 if not isinstance(error, ERRORS):
                     raise
+                self._doubted |= {address}
                 answers += unread(error, len(words) - len(answers))
             finally:
                 await asyncio.shield(pool.release(connection))
             return replies_in(answers, calls, self._durability)
 
     async def _slots(self, *, look_again: bool) -> SlotMap:
-        if self._map is None or (look_again and self._server.kind == "cluster"):
+        doubtful = self._server.kind == "cluster" and (look_again or bool(self._doubted))
+        if self._map is None or doubtful:
             self._map = await self._look()
+            self._doubted = frozenset()
         return self._map
 
     async def _look(self) -> SlotMap:
         failed: Exception | None = None
-        known = self._map.primaries() if self._map else ()
-        for address in dict.fromkeys((*known, *self._server.addresses)):
+        for address in to_ask(self._map, self._server, self._doubted):
             try:
                 reply = await self._client(address).execute_command("CLUSTER", "SLOTS")
                 return SlotMap.of(reply, address)

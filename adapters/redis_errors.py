@@ -40,6 +40,7 @@ _HINTS = {
     "NOPERM": "Its user may not run a command or touch a key that sessions need.",
     "NOAUTH": "It asks for a password.",
     "WRONGPASS": "It refuses the user name or the password.",
+    "MaxConnectionsError": "All of its max_connections are in use: allow more.",
     "WRONGTYPE": "Another application uses the same keys: choose another prefix.",
 }
 

@@ -16,7 +16,7 @@ from weakref import WeakSet
 from .redis_driver import exceptions
 from .redis_errors import ERRORS, Closed, unsent
 from .redis_rounds import Act, Address, Call, Primaries, Round
-from .redis_routes import RedisDurability, SlotMap, everywhere, replies_in, unread, words_of
+from .redis_routes import RedisDurability, SlotMap, everywhere, replies_in, to_ask, unread, words_of
 from .redis_server import RedisServer, with_sentinels
 
 T = TypeVar("T")
@@ -34,6 +34,7 @@ class Line:
         self._clients: dict[Address, Any] = {}
         self.lock = Lock()
         self._map = everywhere(server)
+        self._doubted: frozenset[Address] = frozenset()
         self._closed = False
         _lines.add(self)
 
@@ -91,6 +92,7 @@ class Line:
             pool = self._client(address).connection_pool
             connection = pool.get_connection()
         except ERRORS as error:
+            self._doubted |= {address}
             return [unsent(error)] * len(calls)
         words = words_of(calls, self._durability)
         answers: list[Any] = []
@@ -102,20 +104,22 @@ class Line:
             connection.disconnect()  # or what is unread would answer the next exchange
             if not isinstance(error, ERRORS):
                 raise
+            self._doubted |= {address}
             answers += unread(error, len(words) - len(answers))
         finally:
             pool.release(connection)
         return replies_in(answers, calls, self._durability)
 
     def _slots(self, *, look_again: bool) -> SlotMap:
-        if self._map is None or (look_again and self._server.kind == "cluster"):
+        doubtful = self._server.kind == "cluster" and (look_again or bool(self._doubted))
+        if self._map is None or doubtful:
             self._map = self._look()
+            self._doubted = frozenset()
         return self._map
 
     def _look(self) -> SlotMap:
         failed: Exception | None = None
-        known = self._map.primaries() if self._map else ()
-        for address in dict.fromkeys((*known, *self._server.addresses)):
+        for address in to_ask(self._map, self._server, self._doubted):
             try:
                 reply = self._client(address).execute_command("CLUSTER", "SLOTS")
                 return SlotMap.of(reply, address)

@@ -122,7 +122,9 @@ def _again(call: Call, reply: Any) -> Call | None:
         return attrs.evolve(call, by_source=True)
     if code == "ASK":
         return attrs.evolve(call, at=redirection(reply), asking=True, by_source=True)
-    return call if call.repeatable or not_done(reply) else None
+    if call.repeatable or not_done(reply):
+        return attrs.evolve(call, at=None, asking=False)
+    return None
 
 
 def _may_have_moved(reply: Any) -> bool:

@@ -143,6 +143,14 @@ def unread(error: Exception, count: int) -> list[Exception]:
     return [error, *[Unread(_UNREAD)] * (count - 1)]
 
 
+def to_ask(
+    known: SlotMap | None, server: RedisServer, doubted: frozenset[Address]
+) -> tuple[Address, ...]:
+    """Whom to ask where slots are: last those that didn't answer of late, which may hang."""
+    addresses = dict.fromkeys((*(known.primaries() if known else ()), *server.addresses))
+    return tuple(sorted(addresses, key=doubted.__contains__))
+
+
 def everywhere(server: RedisServer) -> SlotMap | None:
     """The map that never changes; that of a cluster must be asked for."""
     if server.kind == "cluster":

@@ -30,6 +30,7 @@ _DEFAULTS: dict[str, Any] = {
     "socket_timeout": 5.0,  # s; a server that hangs is a server that is down
     "socket_connect_timeout": 2.0,
     "socket_keepalive": True,
+    "max_connections": 10_000,  # to each server; a thread that waits for an answer has one
     "protocol": 2,  # the older one, which all servers speak
 }
 _FORMS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Generator
@@ -71,6 +72,16 @@ class Server:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    @contextmanager
+    def hung(self) -> Generator[None]:
+        """Have it take connections and answer nothing, as a machine that swaps does."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def answers(self) -> bool:
         """Whether it answers by now."""
@@ -177,10 +188,11 @@ class Cluster:
         """Where some of them are."""
         return f"redis+cluster://{','.join(f'{HOST}:{s.port}' for s in self.servers[:3])}"
 
-    def whose(self, key: str) -> Server:
-        """The primary that has a key."""
-        slot = int(self.alive()[0].ask("CLUSTER", "KEYSLOT", key))
-        for first, last, node, *_ in self.alive()[0].ask("CLUSTER", "SLOTS"):
+    def whose(self, key: str, asked: Server | None = None) -> Server:
+        """The primary that has a key, as one of them tells."""
+        asked = asked or self.alive()[0]
+        slot = int(asked.ask("CLUSTER", "KEYSLOT", key))
+        for first, last, node, *_ in asked.ask("CLUSTER", "SLOTS"):
             if first <= slot <= last:
                 return next(server for server in self.servers if server.port == int(node[1]))
         raise AssertionError("nobody has the slot")
