@@ -23,9 +23,11 @@ last second. A replica that takes over lacks what it hadn't received, usually le
 - a revocation: *the session lives again*;
 - in a cluster, a hint: *a session is missing from its user's list and from `delete_for_user`*.
 
-With `durability=RedisDurability(replicas=1)` nothing is acknowledged before so many replicas have
+With `durability=RedisDurability(replicas=1)` no write is acknowledged before so many replicas have
 it; then a failover to one of them loses nothing, and a write that they don't confirm in time raises
-`StoreUnavailable`. Redis's own `min-replicas-to-write 1` and `min-replicas-max-lag 10` stop a
+`StoreUnavailable`. Reads don't wait: a refresh that is tried again after such an error is answered
+by what the primary has. Two faults in a row, its replicas cut off and then itself lost, take that
+rotation back. Redis's own `min-replicas-to-write 1` and `min-replicas-max-lag 10` stop a
 primary that is cut off from its replicas from taking writes that its successor won't have.
 
 Set `maxmemory-policy noeviction`: or Redis logs users out to make room, and forgets hints.
