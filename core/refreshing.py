@@ -137,7 +137,10 @@ class Refresh:
     def judge(self, record: SessionRecord) -> Verdict | Theft:
         """The policy's verdict on the presented token."""
         leeway = ms(self.policy.leeway)
-        return self.policy.rotation.judge(record, self.presented, now=self.now, leeway=leeway)
+        verdict = self.policy.rotation.judge(record, self.presented, now=self.now, leeway=leeway)
+        # Under another rule, that the policy had before, a child was drawn and not derived.
+        is_lost = verdict is Verdict.REPLAY and record.salt is None
+        return Verdict.FORK if is_lost else verdict
 
     def is_usable(self, record: SessionRecord | Missing) -> bool:
         """Whether the presented token would be answered with new ones."""

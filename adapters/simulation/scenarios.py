@@ -81,7 +81,9 @@ _MORE = ("tabs", "access_expiries", "losses", "stolen_refreshes")
 def deeper(scenario: Scenario) -> Scenario:
     """The same world with one more of what it has: tabs, generations, losses, stolen refreshes.
 
-    It may be too large to be walked whole; then sample it.
+    It may be too large to be walked whole; then sample it. Where a session is re-keyed the tabs
+    stay as many, for what another has on its way then is lost.
     """
-    more = {name: getattr(scenario, name) for name in _MORE}
+    names = _MORE[1:] if scenario.rekeys else _MORE
+    more = {name: getattr(scenario, name) for name in names}
     return attrs.evolve(scenario, **{name: n + 1 for name, n in more.items() if n})

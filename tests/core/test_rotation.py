@@ -330,7 +330,7 @@ def test_a_child_is_what_using_its_parent_would_make(
 
 @given(SECRETS, st.integers(-9, 9))
 def test_a_child_that_is_promoted_takes_its_parents_place(secret: bytes, later: int) -> None:
-    record = attrs.evolve(kept(3, previous=PREVIOUS), version=4)
+    record = attrs.evolve(kept(3, previous=PREVIOUS), version=4, salt=bytes(32))
     child = token_of(secret, generation=4)
     after = promoted(record, child, now=record.rotated_at + later)
     assert (after.version, after.generation, after.salt) == (5, 4, None)

@@ -15,6 +15,7 @@ from counterfoil.core import (
     OneBehind,
     Policy,
     RotationRule,
+    SameSuccessor,
     SingleUse,
     SingleUseRevoking,
     TokenTheftDetected,
@@ -127,6 +128,17 @@ def test_a_childs_access_token_promotes_it_too() -> None:
     assert life.writes == 1
     assert isinstance(life.refresh(two, HOUR), TokenTheftDetected)
     life.verify(one, HOUR)  # nor does it once the session is over
+
+
+@pytest.mark.parametrize("after", [SameSuccessor(), OneBehind(), WindowOnly()])
+def test_a_policy_may_change_its_rule_while_tokens_are_on_their_way(after: RotationRule) -> None:
+    life = life_under(ForkAndPromote())
+    used = token(life.refresh(life.first, HOUR))
+    life.verify(used, HOUR)
+    life.policy = attrs.evolve(life.policy, rotation=after)
+    other = token(life.refresh(life.first, HOUR + 1_000))  # nobody can derive the one that was used
+    assert other != used
+    assert token(life.refresh(other, 2 * HOUR))
 
 
 def test_the_newest_child_wins() -> None:

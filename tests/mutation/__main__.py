@@ -54,7 +54,9 @@ def main(patterns: list[str]) -> int:
     mutants = list(judged())
     print("\n".join(table(mutants)))
     found = Counter(mutant.line for mutant in mutants if not mutant.killed)
-    kept = Counter(line for line in KEPT.read_text("utf-8").splitlines() if line.startswith("- `"))
+    functions = {function_of(mutant.line) for mutant in mutants}
+    lines = (line for line in KEPT.read_text("utf-8").splitlines() if line.startswith("- `"))
+    kept = Counter(line for line in lines if not patterns or function_of(line) in functions)
     for title, lines in (
         ("survive and are not in survivors.md", found - kept),
         ("are in survivors.md and don't survive", kept - found),
@@ -129,8 +131,13 @@ def unsteady() -> set[str]:
     return {line for line in listed.splitlines() if "::" in line} ^ set(stats["duration_by_test"])
 
 
+def function_of(line: str) -> str:
+    """Whose mutant a line shows."""
+    return line.split("`")[1]
+
+
 def judged() -> Iterator[Mutant]:
-    """Every mutant, as mutmut's files tell of it."""
+    """Every mutant that was judged, as mutmut's files tell of it."""
     for meta in sorted((WORK / "mutants" / "counterfoil").rglob("*.py.meta")):
         path = meta.with_suffix("")
         module = f"{path.parent.name}.{path.stem}"
@@ -138,6 +145,8 @@ def judged() -> Iterator[Mutant]:
         spans: dict[str, list[int]] = json.loads(path.with_suffix(".py.spans").read_text())["spans"]
         results: dict[str, Any] = json.loads(meta.read_text("utf-8"))["exit_code_by_key"]
         for key, status in results.items():
+            if status is None:
+                continue
             name = key.rpartition(".")[2]
             function, _, number = name.partition("__mutmut_")
             before, after = (
