@@ -55,8 +55,8 @@ def main(patterns: list[str]) -> int:
     print("\n".join(table(mutants)))
     found = Counter(mutant.line for mutant in mutants if not mutant.killed)
     functions = {function_of(mutant.line) for mutant in mutants}
-    lines = (line for line in KEPT.read_text("utf-8").splitlines() if line.startswith("- `"))
-    kept = Counter(line for line in lines if not patterns or function_of(line) in functions)
+    listed = [line for line in KEPT.read_text("utf-8").splitlines() if line.startswith("- `")]
+    kept = Counter(line for line in listed if not patterns or function_of(line) in functions)
     for title, lines in (
         ("survive and are not in survivors.md", found - kept),
         ("are in survivors.md and don't survive", kept - found),
