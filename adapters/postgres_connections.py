@@ -5,7 +5,7 @@ Before it is used again a look at its socket, which costs no round trip, tells w
 has ended it meanwhile: so a restart of the server is no error of a later act. One whose act failed
 is closed. What the server itself rolled back to let others pass (a deadlock, a serialisation
 failure) was certainly not done, and is asked again; any other failure leaves as `StoreUnavailable`,
-since an act whose answer is lost may have been done.
+since an act whose answer is lost may have been done. So may one that was cancelled.
 
 Strategy: not psycopg_pool. While a server is down, its callers wait for their whole patience and
 learn "no connection within 10 s" in place of the reason; after an outage of 18 s they waited 9.9 s
@@ -30,7 +30,7 @@ import attrs
 
 from ..effects import StoreUnavailable
 from .postgres_acts import Act
-from .postgres_driver import ConnStatus, TransactionStatus, psycopg
+from .postgres_driver import ConnStatus, PQGen, TransactionStatus, psycopg, wait_async
 from .postgres_target import Target
 
 T = TypeVar("T")
@@ -39,6 +39,7 @@ C = TypeVar("C", psycopg.Connection[Any], psycopg.AsyncConnection[Any])
 TRIES = 5  # of an act that the server rolls back
 IDLE = 600.0  # s that a connection waits for another use
 LIFE = 3600.0  # s that a connection is used
+WAKE = 0.1  # s after which who waits for the server looks up; psycopg's own, which asks for one
 
 _ROLLED_BACK = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 
@@ -214,7 +215,7 @@ class AwaitedConnections:
         self._idle.close()
 
     async def _open(self) -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(**self._target.options)
+        return await _Cancellable.connect(**self._target.options)
 
     def _begin(self) -> None:
         self._places = asyncio.BoundedSemaphore(self._most)
@@ -226,6 +227,19 @@ class AwaitedConnections:
         closed = self._idle.ended
         self._begin()
         self._idle.ended = closed
+
+
+class _Cancellable(psycopg.AsyncConnection[Any]):
+    """A connection that lets the cancellation of an act pass at once: a deadline is kept.
+
+    psycopg's own asks the server, on one more connection, to cancel the statement, and waits for
+    it: 10 s where the server hangs. And PgBouncer 1.18 crashes under many such requests. Without
+    one, whoever holds the connection ends it, as after any failure.
+    """
+
+    async def wait(self, gen: PQGen[T], interval: float = WAKE, *others: Any, **options: Any) -> T:
+        """What every statement goes through: as psycopg's, without its answer to cancellation."""
+        return await wait_async(gen, self.pgconn.socket, interval, *others, **options)
 
 
 async def _performed(connection: psycopg.AsyncConnection[Any], act: Act[T]) -> T:

@@ -6,6 +6,7 @@ it as the user `postgres`.
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -29,6 +30,7 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
+    "log_connections": "on",
 }
 _names = count(1)
 
@@ -73,6 +75,25 @@ class PostgresServer:
         counted = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'"  # noqa: S608  # ours
         ((count,),) = self.ask(counted)
         return int(count)
+
+    def came_for_no_session(self) -> int:
+        """How many connections there were that nobody logged in on, such as a cancel request's."""
+        log = (self.folder / "log").read_text()
+        return log.count("connection received:") - log.count("connection authorized:")
+
+    @contextmanager
+    def hung(self) -> Generator[None]:
+        """Where it takes what is sent, and does nothing; its children of now included."""
+        postmaster = (self.folder / "data" / "postmaster.pid").read_text().partition("\n")[0]
+        children = self.ask("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        processes = [int(postmaster), *(pid for (pid,) in children)]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
 
     def kick_all(self) -> None:
         """End every connection but the one that says so."""

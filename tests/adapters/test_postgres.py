@@ -1,5 +1,6 @@
 """The PostgreSQL store among others who write, on a server that ends connections, in any loop."""
 
+import asyncio
 import os
 import threading
 import time
@@ -478,6 +479,51 @@ def test_a_caller_who_is_cancelled_leaves_a_store_that_works(
     store.create(record())
     stranger.execute("SELECT FROM counterfoil.sessions FOR UPDATE")
     anyio.run(give_up)
+
+
+def test_a_deadline_is_kept_when_the_server_hangs(postgres: PostgresServer, database: str) -> None:
+    async def in_time(store: PostgresStore) -> None:
+        awaited = store.awaited
+        assert awaited is not None
+        assert await awaited.load(HANDLE) == record()  # connected
+        with postgres.hung():
+            started = time.monotonic()
+            for _ in range(2):  # the second one needs the place of the first
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.2):
+                        await awaited.load(HANDLE)
+            assert time.monotonic() - started < 3
+        assert await awaited.load(HANDLE) == record()
+
+    with PostgresStore(database, connections=1) as store:
+        store.create(record())
+        anyio.run(in_time, store)
+
+
+def test_no_server_or_pooler_is_asked_to_cancel(
+    postgres: PostgresServer,
+    stranger: psycopg.Connection[Any],
+    database: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def give_up(store: PostgresStore) -> None:
+        awaited = store.awaited
+        assert awaited is not None
+        before = postgres.came_for_no_session()
+        act = asyncio.create_task(awaited.replace_data(HANDLE, FrozenDict({"a": 1})))
+        await asyncio.to_thread(wait_until_blocked, stranger)
+        act.cancel("enough")
+        with pytest.raises(asyncio.CancelledError, match="enough"):
+            await act
+        assert postgres.came_for_no_session() == before
+        stranger.rollback()
+        assert await awaited.replace_data(HANDLE, FrozenDict({"b": 1})) is None
+
+    with PostgresStore(database, connections=1) as store:
+        store.create(record())
+        stranger.execute("SELECT FROM counterfoil.sessions FOR UPDATE")
+        anyio.run(give_up, store)
+    assert [one for one in caplog.records if one.name.startswith("psycopg")] == []
 
 
 @pytest.mark.parametrize("awaits", [False, True])
