@@ -145,22 +145,22 @@ def forgeries_change_nothing(
 
 
 def merges_are_kept(model: Sessions, before: State, transition: Transition[State]) -> str | None:
-    """What was merged is in the payload; of one key, one of the values that were merged.
+    """What was merged is in the payload; of one key, what was acknowledged last.
 
-    Re-keying takes it along.
+    A store merges in one act, so of two merges the one that it did later is the later one, also
+    where they overlap. Re-keying takes it along; what it has retired doesn't count any more.
     """
     records = transition.state.world.value.records
-    merged = transition.state.history.value.merged
+    history = transition.state.history.value
     heirs = {
         finished.done.state.handle
         for finished in ends(transition)
         if finished.flight.kind == "rekey" and isinstance(finished.done.state, Session)
     }
-    for handle, key, _ in merged:
-        values = [value for where, name, value in merged if (where, name) == (handle, key)]
-        for holder in {handle, *heirs}:
+    for handle, key, value in history.merged:
+        for holder in {handle, *heirs} - history.rekeyed:
             record = records.get(holder)
-            if record is not None and record.payload.get(key) not in values:
+            if record is not None and record.payload.get(key) != value:
                 return f"the merge of {key!r} was acknowledged, and is not in the payload"
     return None
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Moves = Iterator[Transition[State]]
 
+_ACKNOWLEDGEMENTS = (Established, Regenerated, Revoked, Rotated)
+
 
 def journeys(model: Sessions, state: State) -> Moves:
     """The next move of every request that is on its way; of equal ones, of the first only."""
@@ -57,8 +59,9 @@ def goes_on(model: Sessions, state: State, flight: Flight) -> Moves:
     move = f"the server goes on with {flight.name}"
     performed = Performed(flight, effect, reply, flaw)
     after = state
-    if world is not state.world:
-        after = _after_write(model, state, world, performed)
+    # What was acknowledged counts, whether or not the store did it.
+    if world is not state.world or isinstance(reply, _ACKNOWLEDGEMENTS):
+        after = _after_reply(model, state, world, performed)
     resumed = model.resumed.get((flight, step))
     if resumed is None:
         resumed = attrs.evolve(flight, step=step, is_under_way=True)
@@ -149,7 +152,7 @@ def _until(model: Sessions, state: State, flight: Flight, done: Any) -> int:
     return sent_at + model.leeway
 
 
-def _after_write(model: Sessions, state: State, world: Kept[Any], performed: Performed) -> State:
+def _after_reply(model: Sessions, state: State, world: Kept[Any], performed: Performed) -> State:
     flight, effect, reply, _ = performed
     history: History = state.history.value
     gone = {handle for handle in state.world.value.records if handle not in world.value.records}
@@ -171,8 +174,7 @@ def _after_write(model: Sessions, state: State, world: Kept[Any], performed: Per
             born = {(effect.record.handle, flight.sent_at)}
             history = attrs.evolve(history, last_used=history.last_used | born)
         case Regenerated() if flight.patch and effect.handle not in history.rekeyed:
-            merged = {(effect.handle, key, value) for key, value in flight.patch.items()}
-            history = attrs.evolve(history, merged=history.merged | merged)
+            history = history.with_merge(effect.handle, flight.patch)
         case _:
             pass
     return state._replace(world=world, history=model.histories(history))

@@ -16,6 +16,7 @@ from .revealing_worlds import (
     IDLE,
     MERGES,
     OTHERS,
+    PLANS,
     REKEYS,
     REVOKES,
     SIGN_OUT,
@@ -83,6 +84,12 @@ REVEALING: tuple[Revealing, ...] = (
         the server goes on with merge {'plan': 'pro'}
         the server goes on with merge {'role': 'admin'}
     """),
+    Revealing.of(PLANS, "first merge wins", moves="""
+        the application begins to merge {'plan': 'pro'}
+        the application begins to merge {'plan': 'free'}
+        the server goes on with merge {'plan': 'pro'}
+        the server goes on with merge {'plan': 'free'}
+    """),
     Revealing.of(MERGES, "merge keeps the version", moves="""
         the access token's life goes by
         tab 1 sends refresh 1
@@ -110,7 +117,7 @@ REVEALING: tuple[Revealing, ...] = (
         the server goes on with refresh 1
         """,
     ),
-    Revealing.of(MERGES, "merge loses the record", moves="""
+    Revealing.of(MERGES, "merge loses the record", "merge only says so", moves="""
         the application begins to merge {'plan': 'pro'}
         the server goes on with merge {'plan': 'pro'}
     """),

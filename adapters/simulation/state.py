@@ -116,7 +116,7 @@ class History:
     Attributes:
         issued: every successor that was answered.
         used: refresh tokens that a rotation accepted.
-        merged: (handle, key, value) of every merge that was acknowledged.
+        merged: (handle, key, value) of the last merge of each key that was acknowledged.
         ended: handles whose record was there and is gone.
         revoked: handles that the application was told it revoked.
         rekeyed: handles that a re-keying has retired.
@@ -132,6 +132,12 @@ class History:
     rekeyed: frozenset[str] = frozenset()
     last_used: frozenset[tuple[str, int]] = frozenset()
     theft_used: bool = False
+
+    def with_merge(self, handle: str, patch: FrozenDict) -> History:
+        """The history after one more merge was acknowledged: the last one of a key counts."""
+        others = {one for one in self.merged if one[0] != handle or one[1] not in patch}
+        merged = others | {(handle, key, value) for key, value in patch.items()}
+        return attrs.evolve(self, merged=frozenset(merged))
 
     def successors(self, token: str) -> frozenset[Issued]:
         """What was answered to a token."""

@@ -21,6 +21,7 @@ from counterfoil.adapters.simulation.revealing_worlds import (
     IDLE,
     MERGES,
     OTHERS,
+    PLANS,
     REKEYS,
     REVOKES,
     SIGN_OUT,
@@ -114,6 +115,21 @@ def merge_keeps_the_version(world: World, effect: Any) -> tuple[World, Any]:
         held = after.load(effect.handle)
         if isinstance(held, SessionRecord) and effect.patch:
             after, _ = after.swap(attrs.evolve(held, version=held.version - 1), held.version)
+    return after, reply
+
+
+def merge_only_says_so(world: World, effect: Any) -> tuple[World, Any]:
+    """A merge is acknowledged and not carried out."""
+    after, reply = unsigned(world, effect)
+    return (world if isinstance(effect, Regenerate) and effect.patch else after), reply
+
+
+def first_merge_wins(world: World, effect: Any) -> tuple[World, Any]:
+    """Of two merges of one key the earlier is kept, and the later one is acknowledged."""
+    after, reply = unsigned(world, effect)
+    held = world.load(effect.handle) if isinstance(effect, Regenerate) else None
+    if isinstance(held, SessionRecord) and effect.patch.keys() & held.payload.keys():
+        after, _ = world.swap(attrs.evolve(held, version=held.version + 1), held.version)
     return after, reply
 
 
@@ -449,6 +465,8 @@ STORE: dict[Callable[..., Any], tuple[Scenario, str]] = {
     merge_inserts: (MERGES, "6"),
     merge_replaces: (MERGES, "5"),
     merge_keeps_the_version: (MERGES, "5"),
+    merge_only_says_so: (MERGES, "5"),
+    first_merge_wins: (PLANS, "5"),
     revoke_only_says_so: (REVOKES, "6"),
     revoke_user_forgets_one: (REVOKES, "6"),
     rotation_loses_the_record: (TABS, "6"),
