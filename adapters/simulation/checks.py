@@ -26,10 +26,22 @@ T = TypeVar("T")
 
 
 def nothing_raises(model: Sessions, before: State, transition: Transition[State]) -> str | None:
-    """No operation raises for anything that clients, servers and the network can do."""
+    """No operation raises for anything that clients, servers and the network can do.
+
+    A rule and an interpreter of the user's own may not either; nor in a client's next refresh,
+    where the first law looks at it.
+    """
     for finished in of_kind(transition, Finished):
         if isinstance(finished.done, Raised):
             return f"{finished.flight.name} raised {finished.done.error}"
+    state = transition.state
+    if state.history.value.theft_used or not model.scenario.punctual:
+        return None
+    for browser in state.browsers:
+        if browser.is_honest and model.held(browser.jar)[0]:
+            end = model.refreshed(browser.jar, state)
+            if isinstance(end, Raised):
+                return f"{browser.name}'s next refresh would raise {end.error}"
     return None
 
 
@@ -50,7 +62,7 @@ def clients_stay_logged_in(
         if not browser.is_honest:
             continue
         had, token = model.held(earlier.jar)[0], model.held(browser.jar)[0]
-        end = model.refreshed(browser.jar, state) if token else None
+        end = model.refreshed(browser.jar, state).state if token else None
         if token and not isinstance(end, Session) and not is_over(model, token, state):
             told = f"{browser.name}'s session lives, and its next refresh would be refused"
             return f"{told} ({end_name(model, end)})"
@@ -137,6 +149,8 @@ def forgeries_change_nothing(
     for browser in state.browsers:
         for forged in _forgeries(model.held(browser.jar)[0] or ""):
             done, after = model.probe(forged, state)
+            if isinstance(done, Raised):
+                return f"a forged refresh token raised {done.error}"
             if after is not state.world:
                 return "a forged refresh token changed the store"
             if not isinstance(done.state, Unauthorised):

@@ -80,7 +80,10 @@ class Advance(NamedTuple):
 
 @attrs.frozen
 class Raised:
-    """The end of an operation that raised instead of ending in a value."""
+    """The end of an operation that raised instead of ending in a value: the error's class and text.
+
+    It is the reply too, where what carries out effects raised.
+    """
 
     error: str
     state: None = None
@@ -132,7 +135,12 @@ class Machine:
         return end
 
     def _advanced(self, step: Ask[Any], world: World) -> Advance:
-        after, reply = self.interpret(world, step.effect)
+        carried_out = _caught(lambda: self.interpret(world, step.effect))
+        if isinstance(carried_out, Raised):
+            told = f"{carried_out.error} (interpret, at {type(step.effect).__name__})"
+            raised = Raised(told)
+            return Advance(self.steps(raised), self.worlds(world), step.effect, raised, None)
+        after, reply = carried_out
         resumed = _caught(lambda: step.resume(reply))
         flaw = None
         if not isinstance(resumed, Raised):
@@ -170,7 +178,8 @@ class Machine:
 
 
 def _caught(advance: Callable[[], Any]) -> Any:
-    # Whatever it is, no operation may raise for what clients and stores say.
+    # Whatever it is, no operation may raise for what clients and stores say; nor may a rule or an
+    # interpreter of the user's own.
     try:
         return advance()
     except Exception as error:

@@ -12,14 +12,15 @@ from typing import Any
 
 from ...core import Session
 from ...core.lifetime import ms
+from ...effects import Done, InvalidInput
 from ...effects.simulation import Law, Transition
-from ..memory import EMPTY_WORLD
+from ..memory import EMPTY_WORLD, World
 from . import requests
 from .budget import Budget
 from .jar import Jar
 from .journeys import journeys, waits
 from .laws import laws_of
-from .machine import Keeper, Kept, Machine
+from .machine import Keeper, Kept, Machine, Raised
 from .scenario import Scenario
 from .senders import sent_by_application, sent_by_browsers, thefts
 from .state import Browser, Flight, History, State
@@ -32,6 +33,9 @@ class Sessions:
     """A scenario as a model: its every schedule can be explored, sampled and told.
 
     It keeps what it has computed, so explore a scenario with one of these.
+
+    Raises:
+        InvalidInput: the login that every schedule begins with raises: the message names what.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -46,6 +50,7 @@ class Sessions:
         self.resumed: dict[tuple[Flight, Kept[Any]], Flight] = {}
         self.received: dict[tuple[Kept[Jar], Kept[Any]], Kept[Jar]] = {}
         self._held: dict[Kept[Jar], tuple[str | None, int | None]] = {}
+        self._refreshed: dict[tuple[Kept[Jar], int, Kept[World]], Done[Any] | Raised] = {}
         self._laws = laws_of(self)
         self._start, self.logins = self._logged_in()
 
@@ -86,11 +91,15 @@ class Sessions:
         """Whether a refresh with this token would be answered, now and undisturbed."""
         return isinstance(self.probe(token, state)[0].state, Session)
 
-    def refreshed(self, jar: Kept[Jar], state: State) -> Any:
+    def refreshed(self, jar: Kept[Jar], state: State) -> Done[Any] | Raised:
         """How a refresh with all that is in a jar would end, now and undisturbed."""
-        refresh = requests.Refresh(jar.value, self.policy, state.now, bytes(32))
-        done, _ = self.machine.finish((jar, state.now), refresh, state.world)
-        return done.state
+        key = jar, state.now, state.world
+        done = self._refreshed.get(key)
+        if done is None:
+            refresh = requests.Refresh(jar.value, self.policy, state.now, bytes(32))
+            done, _ = self.machine.finish((jar, state.now), refresh, state.world)
+            self._refreshed[key] = done
+        return done
 
     def expiry(self, handle: str, state: State) -> int:
         """When the policy says that a session is over, ms; whatever its record says."""
@@ -112,6 +121,8 @@ class Sessions:
             fresh = requests.entropy(name)
             login = requests.Login(self.policy, self.scenario.transfer, START, fresh)
             done, world = self.machine.finish(login, login, world)
+            if isinstance(done, Raised):
+                raise InvalidInput(f"a schedule begins with a login, and that raised {done.error}")
             logins.append(done.state)
             browsers.append(Browser(name, self.jars(Jar().receive(done.effects))))
         state = State(

@@ -17,7 +17,7 @@ from ...effects import (
 )
 from ...effects.simulation import Transition
 from .jar import Jar
-from .machine import Kept
+from .machine import Kept, Raised
 from .state import Browser, Delivered, Finished, Performed, Sent, State, Waited
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def tell(model: Sessions, before: State, transition: Transition[State]) -> str:
                 lines.append(f"it shows {token_name(model, flight.presented)}")
             case Performed(_, effect, reply):
                 lines.append(f"{_effect(effect)}  ->  {_reply(reply)}")
+            case Finished(done=Raised() as raised):
+                lines.append(f"raises {raised.error}")
             case Finished(_, done):
                 lines.append(f"ends in {end_name(model, getattr(done, 'state', done))}")
             case Delivered(_, _, after):
