@@ -144,6 +144,7 @@ def test_a_session_that_ends_elsewhere_is_told_without_being_asked(
 
 def test_a_session_that_the_server_forgot(open_demo: OpenDemo) -> None:
     demo = open_demo().log_in()
+    demo.says("devices", "this device")  # or the page asks for them, and finds out by itself
     demo.page.context.clear_cookies()
     demo.press("Ask who I am")
     demo.says("notice", "knows this session no more")
