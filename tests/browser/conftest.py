@@ -1,8 +1,8 @@
 """A real browser, and the real things that it meets: the demo's server and npm's packages.
 
 Where one of them isn't installed its tests are skipped, with a reason that says how to install it.
-The browser lives as long as the tests of this folder: while Playwright's synchronous API is in
-use, no event loop can be run beside it in the same thread.
+The browser lives as long as the tests of one file: while Playwright's synchronous API is in use,
+no event loop can be run beside it in the same thread, and tests of other folders run theirs.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium."""
     playwright = pytest.importorskip(
