@@ -10,7 +10,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, Unpack, overlo
 from .. import core
 from ..core import RequestFacts, Session
 from ..effects import InvalidInput, Step, run
-from .held import Checks, Held
+from .held import RESPONSE_CHECKS, Checks, Held
 from .operations import Operations
 
 P = ParamSpec("P")
@@ -19,8 +19,9 @@ T = TypeVar("T")
 
 def _blocking(
     operation: Callable[Concatenate[Operations, P], Step[T]],
-    check: Callable[[Held], None] | None = None,
 ) -> Callable[Concatenate[BlockingSessions, P], T]:
+    check = RESPONSE_CHECKS.get(operation)
+
     @wraps(operation)
     def call(self: BlockingSessions, /, *args: P.args, **kwargs: P.kwargs) -> T:
         if check is not None:
@@ -140,7 +141,7 @@ class BlockingSessions(Held):
 
     create_session = _blocking(Operations.create_session)
     refresh_session = _blocking(Operations.refresh_session)
-    rekey_session = _blocking(Operations.rekey_session, check=Held.check_open)
+    rekey_session = _blocking(Operations.rekey_session)
     revoke_session = _blocking(Operations.revoke_session)
     revoke_other_sessions = _blocking(Operations.revoke_other_sessions)
     revoke_all_sessions_for_user = _blocking(Operations.revoke_all_sessions_for_user)
@@ -167,13 +168,7 @@ class BlockingSessions(Held):
     update_session_data_in_database_by_handle = _blocking(
         Operations.update_session_data_in_database_by_handle
     )
-    attach_to_request_response = _blocking(
-        Operations.attach_to_request_response, check=Held.check_open
-    )
-    create_session_in_request = _blocking(
-        Operations.create_session_in_request, check=Held.check_answer
-    )
-    refresh_session_in_request = _blocking(
-        Operations.refresh_session_in_request, check=Held.check_answer
-    )
-    sign_out = _blocking(Operations.sign_out, check=Held.check_answer)
+    attach_to_request_response = _blocking(Operations.attach_to_request_response)
+    create_session_in_request = _blocking(Operations.create_session_in_request)
+    refresh_session_in_request = _blocking(Operations.refresh_session_in_request)
+    sign_out = _blocking(Operations.sign_out)

@@ -180,6 +180,18 @@ class Held:
         return Backend(self.store, self.memo)
 
 
+RESPONSE_CHECKS: Mapping[Callable[..., Any], Callable[[Held], None]] = MappingProxyType(
+    {
+        Operations.rekey_session: Held.check_open,
+        Operations.attach_to_request_response: Held.check_open,
+        Operations.create_session_in_request: Held.check_answer,
+        Operations.refresh_session_in_request: Held.check_answer,
+        Operations.sign_out: Held.check_answer,
+    }
+)
+"""What is checked of the response before an operation begins that tells the client something."""
+
+
 def _check_signer(signer: Signer, keys: KeySet, policy: Policy) -> None:
     if any(signature_size(key.algorithm) > signature_size(policy.algorithm) for key in keys.keys):
         raise InvalidInput(

@@ -2,9 +2,9 @@
 
 Each act on a session is one script in one round trip. What Redis does otherwise than a database:
 
-*It forgets what is over.* The key of a record expires by itself `keep_after_expiry` after its end.
-So `purge`, which must look at every key, isn't needed; it is there for who wants records gone
-sooner.
+*It forgets what is over.* The key of a record expires by itself, at a moment of its own between
+once and twice `keep_after_expiry` after its end: so not all that end together are deleted together.
+`purge`, which must look at every key, isn't needed; it is there for who wants records gone sooner.
 
 *A user's sessions are on many servers.* Their list is a hint that is verified when it is read; it
 may be too long, never too short. Listing and `delete_for_user` are not one moment: each record is
@@ -77,8 +77,8 @@ class RedisStore:
             server: where Redis is.
             prefix: what all keys begin with, so that others may use the server too.
             durability: how many replicas must have a write before it counts.
-            keep_after_expiry: how long records that are over are kept. Must exceed what the clocks
-                of the application's servers differ by.
+            keep_after_expiry: how long records that are over are kept, at least; at most twice as
+                long. Must exceed what the clocks of the application's servers differ by.
         """
         if keep_after_expiry < timedelta(seconds=1):
             raise InvalidInput("keep_after_expiry must be at least a second.")

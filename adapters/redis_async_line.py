@@ -10,7 +10,16 @@ from typing import Any, TypeVar
 from .redis_driver import exceptions
 from .redis_errors import ERRORS, Closed, unsent
 from .redis_rounds import Act, Address, Call, Primaries, Round
-from .redis_routes import RedisDurability, SlotMap, everywhere, replies_in, to_ask, unread, words_of
+from .redis_routes import (
+    RedisDurability,
+    SlotMap,
+    first_map,
+    is_outdated,
+    replies_in,
+    to_ask,
+    unread,
+    words_of,
+)
 from .redis_server import RedisServer, with_sentinels
 
 T = TypeVar("T")
@@ -25,7 +34,7 @@ class AsyncLine:
         self._server = server
         self._durability = durability
         self._clients: dict[Address, Any] = {}
-        self._map = everywhere(server)
+        self._map = first_map(server)
         self._doubted: frozenset[Address] = frozenset()
         room = min(CONNECTIONS, server.options["max_connections"])
         self._rooms = defaultdict[Address, asyncio.Semaphore](lambda: asyncio.Semaphore(room))
@@ -111,8 +120,7 @@ class AsyncLine:
             return replies_in(answers, calls, self._durability)
 
     async def _slots(self, *, look_again: bool) -> SlotMap:
-        doubtful = self._server.kind == "cluster" and (look_again or bool(self._doubted))
-        if self._map is None or doubtful:
+        if is_outdated(self._map, self._server, self._doubted, look_again=look_again):
             self._map = await self._look()
             self._doubted = frozenset()
         return self._map

@@ -16,7 +16,16 @@ from weakref import WeakSet
 from .redis_driver import exceptions
 from .redis_errors import ERRORS, Closed, unsent
 from .redis_rounds import Act, Address, Call, Primaries, Round
-from .redis_routes import RedisDurability, SlotMap, everywhere, replies_in, to_ask, unread, words_of
+from .redis_routes import (
+    RedisDurability,
+    SlotMap,
+    first_map,
+    is_outdated,
+    replies_in,
+    to_ask,
+    unread,
+    words_of,
+)
 from .redis_server import RedisServer, with_sentinels
 
 T = TypeVar("T")
@@ -33,7 +42,7 @@ class Line:
         self._durability = durability
         self._clients: dict[Address, Any] = {}
         self.lock = Lock()
-        self._map = everywhere(server)
+        self._map = first_map(server)
         self._doubted: frozenset[Address] = frozenset()
         self._closed = False
         _lines.add(self)
@@ -111,8 +120,7 @@ class Line:
         return replies_in(answers, calls, self._durability)
 
     def _slots(self, *, look_again: bool) -> SlotMap:
-        doubtful = self._server.kind == "cluster" and (look_again or bool(self._doubted))
-        if self._map is None or doubtful:
+        if is_outdated(self._map, self._server, self._doubted, look_again=look_again):
             self._map = self._look()
             self._doubted = frozenset()
         return self._map

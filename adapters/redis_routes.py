@@ -143,19 +143,26 @@ def unread(error: Exception, count: int) -> list[Exception]:
     return [error, *[Unread(_UNREAD)] * (count - 1)]
 
 
-def to_ask(
-    known: SlotMap | None, server: RedisServer, doubted: frozenset[Address]
-) -> tuple[Address, ...]:
-    """Whom to ask where slots are: last those that didn't answer of late, which may hang."""
-    addresses = dict.fromkeys((*(known.primaries() if known else ()), *server.addresses))
-    return tuple(sorted(addresses, key=doubted.__contains__))
-
-
-def everywhere(server: RedisServer) -> SlotMap | None:
-    """The map that never changes; that of a cluster must be asked for."""
+def first_map(server: RedisServer) -> SlotMap:
+    """The map to begin with: that of a cluster must be asked for, any other never changes."""
     if server.kind == "cluster":
-        return None
+        return SlotMap(())
     return SlotMap(((0, 16_383, server.addresses[0]),))
+
+
+def is_outdated(
+    known: SlotMap, server: RedisServer, doubted: frozenset[Address], *, look_again: bool
+) -> bool:
+    """Whether to ask where slots are, before more is sent."""
+    if server.kind != "cluster":
+        return False
+    return look_again or bool(doubted) or not known.ranges
+
+
+def to_ask(known: SlotMap, server: RedisServer, doubted: frozenset[Address]) -> tuple[Address, ...]:
+    """Whom to ask where slots are: last those that didn't answer of late, which may hang."""
+    addresses = dict.fromkeys((*known.primaries(), *server.addresses))
+    return tuple(sorted(addresses, key=doubted.__contains__))
 
 
 def _address(node: Any, asked: Address) -> Address:

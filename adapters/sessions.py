@@ -21,7 +21,7 @@ from ..effects import (
     StoreEffect,
     arun,
 )
-from .held import Checks, Held
+from .held import RESPONSE_CHECKS, Checks, Held
 from .operations import Operations
 
 P = ParamSpec("P")
@@ -30,8 +30,9 @@ T = TypeVar("T")
 
 def _awaiting(
     operation: Callable[Concatenate[Operations, P], Step[T]],
-    check: Callable[[Held], None] | None = None,
 ) -> Callable[Concatenate[Sessions, P], Coroutine[Any, Any, T]]:
+    check = RESPONSE_CHECKS.get(operation)
+
     @wraps(operation)
     async def call(self: Sessions, /, *args: P.args, **kwargs: P.kwargs) -> T:
         if check is not None:
@@ -131,7 +132,7 @@ class Sessions(Held):
 
     create_session = _awaiting(Operations.create_session)
     refresh_session = _awaiting(Operations.refresh_session)
-    rekey_session = _awaiting(Operations.rekey_session, check=Held.check_open)
+    rekey_session = _awaiting(Operations.rekey_session)
     revoke_session = _awaiting(Operations.revoke_session)
     revoke_other_sessions = _awaiting(Operations.revoke_other_sessions)
     revoke_all_sessions_for_user = _awaiting(Operations.revoke_all_sessions_for_user)
@@ -158,16 +159,10 @@ class Sessions(Held):
     update_session_data_in_database_by_handle = _awaiting(
         Operations.update_session_data_in_database_by_handle
     )
-    attach_to_request_response = _awaiting(
-        Operations.attach_to_request_response, check=Held.check_open
-    )
-    create_session_in_request = _awaiting(
-        Operations.create_session_in_request, check=Held.check_answer
-    )
-    refresh_session_in_request = _awaiting(
-        Operations.refresh_session_in_request, check=Held.check_answer
-    )
-    sign_out = _awaiting(Operations.sign_out, check=Held.check_answer)
+    attach_to_request_response = _awaiting(Operations.attach_to_request_response)
+    create_session_in_request = _awaiting(Operations.create_session_in_request)
+    refresh_session_in_request = _awaiting(Operations.refresh_session_in_request)
+    sign_out = _awaiting(Operations.sign_out)
 
     def _backend(self) -> Interpreter:
         in_thread = InThread(super()._backend())

@@ -17,7 +17,7 @@ from ..adapters.redis_servers import Server, program
 from ..ports import free_port
 
 NAMES = Names("counterfoil")
-MARGIN = 3_600_000  # ms that a record is kept after its end: the store's default
+MARGIN = 3_600_000  # ms that a record is kept after its end, at least: the store's default
 Word = str | int | bytes
 
 
@@ -75,6 +75,11 @@ class InRedis:
         return not (told["aof_rewrite_in_progress"] or told["aof_rewrite_scheduled"])
 
 
+def deleted_at(record: SessionRecord, margin: int = MARGIN) -> int:
+    """When Redis may delete its key, ms since the Unix epoch."""
+    return record.rotated_at + lifetime_of(record, margin)
+
+
 def _commands(record: SessionRecord) -> Iterator[tuple[Word, ...]]:
     """What creating the record would have written by now."""
     key, user = NAMES.record(record.handle), NAMES.user(record.user_id)
@@ -82,7 +87,7 @@ def _commands(record: SessionRecord) -> Iterator[tuple[Word, ...]]:
     hinted, longest = record.created_at, longest_of(record, MARGIN)
     held = ("v", version, "r", f"{hinted}{rest}", "p", payload, *(("d", data) if data else ()))
     yield "HSET", key, *held
-    yield "PEXPIREAT", key, record.rotated_at + lifetime_of(record, MARGIN)
+    yield "PEXPIREAT", key, deleted_at(record)
     yield "ZADD", user, hinted + longest, f"{hinted}:{record.handle}"
     yield "PEXPIREAT", user, hinted + longest
 
