@@ -100,7 +100,8 @@ def table(measured: dict[str, Measures], settings: Settings) -> list[str]:
         f"{settings.tabs} at once, {settings.loss_rate * 100:g}% lost",
         "thief never noticed",
         "others noticed after",
-        "writes",
+        "writes, 1 tab",
+        f"writes, {settings.tabs} at once",
     )
     rows = [_cells(name, measures) for name, measures in measured.items()]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
@@ -122,6 +123,7 @@ def _cells(name: str, measures: Measures) -> tuple[str, ...]:
         percent(measures.unnoticed.bad / measures.unnoticed.all, 1),
         "-" if after is None else _time(after),
         f"{measures.writes:.2g}",
+        f"{measures.shared_writes:.2g}",
     )
 
 

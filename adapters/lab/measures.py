@@ -108,6 +108,7 @@ class Measures:
         unnoticed: thief phases that were never noticed.
         noticed_after: the mean time until the others were, ms; None if there were none.
         writes: of the store, for each refresh of one tab.
+        shared_writes: the same, where as many tabs as chosen refresh at once.
     """
 
     two: Share
@@ -118,6 +119,7 @@ class Measures:
     unnoticed: Share
     noticed_after: float | None
     writes: float
+    shared_writes: float
 
 
 def measure(rule: RotationRule, settings: Settings) -> Measures:
@@ -133,7 +135,8 @@ def measure(rule: RotationRule, settings: Settings) -> Measures:
         at_loss_rate=_rate(policy, settings),
         unnoticed=Share(len(noticed) - len(times), len(noticed)),
         noticed_after=mean(times) if times else None,
-        writes=_writes(policy),
+        writes=_writes(policy, 1),
+        shared_writes=_writes(policy, settings.tabs),
     )
 
 
@@ -201,13 +204,16 @@ def _noticed(policy: Policy, settings: Settings, phase: int) -> int | None:
     return None
 
 
-def _writes(policy: Policy) -> float:
-    life, every, turns = Life(policy), ms(policy.lifetime.access), 24
-    token = life.first
-    for turn in range(1, turns + 1):
-        answer = life.refresh(token, turn * every)
-        if isinstance(answer, Rejection):
+def _writes(policy: Policy, tabs: int) -> float:
+    # All responses arrive in their order, and what the jar holds then is used, for a day of turns.
+    life, every, asked = Life(policy), ms(policy.lifetime.access), 0
+    jar = life.first
+    for turn in range(1, 25):
+        answers = [life.refresh(jar, turn * every + tab * _STEP) for tab in range(tabs)]
+        asked += tabs
+        held = [answer for answer in answers if not isinstance(answer, Rejection)]
+        if len(held) < tabs:
             break
-        token = answer
-        life.verify(token, turn * every)
-    return life.writes / turns
+        jar = held[-1]
+        life.verify(jar, turn * every + tabs * _STEP)
+    return life.writes / asked

@@ -47,6 +47,7 @@ def simulated(options: argparse.Namespace) -> int:
 def _simulated(name: str, options: argparse.Namespace) -> int:
     scenario: Scenario = SCENARIOS[name]
     model = Sessions(deeper(scenario) if options.deeper else scenario)
+    print(f"{name:26}", end=" ", flush=True)  # it may take minutes
     if options.schedules is None:
         found = explore(model)
     else:
@@ -54,7 +55,7 @@ def _simulated(name: str, options: argparse.Namespace) -> int:
     schedules = "without end" if found.schedules is None else f"{found.schedules:,}"
     verdict = "hold" if found.broken is None else "BROKEN"
     counts = f"{found.states:>11,} {found.transitions:>11,} {schedules:>24}"
-    print(f"{name:26} {counts}  {verdict}", flush=True)
+    print(f"{counts}  {verdict}", flush=True)
     if found.broken is None:
         return 0
     _print_all(["", story(model, found.broken), "", "As a test:", ""])

@@ -61,7 +61,25 @@ def test_false_logouts_of_each_rule(
     found = measured[rule]
     assert (str(found.two), str(found.three), str(found.lossy)) == (two, three, lossy)
     assert found.late_retry is late_retry
-    assert found.writes == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "three_at_once"),
+    [
+        ("single use", 1 / 3),  # two are refused
+        ("single use, reuse revokes", 2 / 3),
+        ("fork, promote on first use", 1 / 3),
+        ("window, newest child wins", 1),
+        ("counter, one behind accepted", 1 / 3),
+        ("same successor in the window only", 1 / 3),
+        ("counterfoil", 1 / 3),
+    ],
+)
+def test_writes_of_each_rule(
+    measured: dict[str, Measures], rule: str, three_at_once: float
+) -> None:
+    assert measured[rule].writes == 1
+    assert measured[rule].shared_writes == three_at_once
 
 
 def test_only_a_counter_and_single_use_never_notice_a_thief(
