@@ -75,6 +75,8 @@ class RedisServer:
         kind = cast("Kind", matched[2] or "server")
         place, _, query = rest.partition("?")
         authority, _, path = place.partition("/")
+        if "@" in path:
+            raise InvalidInput("a '/' in the user or password of a Redis URL is written %2F.")
         user, _, hosts = authority.rpartition("@")
         service, _, database = path.partition("/") if kind == "sentinel" else ("", "", path)
         given = _parsed(user, query) | options

@@ -88,6 +88,8 @@ def test_the_drivers_options_reach_it_as_they_are(database: str) -> None:
         ("sqlite:///x.db?mode=canary", "%3F"),
         ("memory://canary", "no address"),
         ("postgresql://ada:can/ary@host/app", "percent-encode"),
+        ("redis://:can/ary@host", "%2F"),
+        ("redis://:can?ary@host", "%3F"),
         ("postgresql://host/app?prepared=canary", "true or false"),
         ("postgresql://host/app?schema=", "1 to 63 bytes"),
         ("postgresql://host/app?canary=canary", "connection string such as"),
