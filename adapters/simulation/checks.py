@@ -113,18 +113,22 @@ def rotations_make_new_tokens(
     return None
 
 
+COPIES = ("its successor was used", "another successor displaced it")
+
+
 def copies_betray(model: Sessions, before: State, transition: Transition[State]) -> str | None:
-    """A refresh token whose successor was used is a copy: presenting it ends the session."""
+    """Who shows a token that isn't its line's last any more has a copy: it ends the session."""
     for finished in ends(transition):
         flight, end = finished.flight, finished.done.state
-        if flight.doomed != "its successor was used":
+        if flight.doomed not in COPIES:
             continue
+        shown = f"{flight.name} showed a copy ({flight.doomed})"
         if isinstance(end, Session):
-            return f"{flight.name} showed a token whose successor was used, and was answered"
+            return f"{shown}, and was answered"
         if not ends_the_session(end):
-            return f"{flight.name} showed a token whose successor was used: nobody noticed"
+            return f"{shown}: nobody noticed"
         if flight.handle in transition.state.world.value.records:
-            return f"{flight.name} showed a token whose successor was used, and the session lives"
+            return f"{shown}, and the session lives"
     return None
 
 

@@ -34,7 +34,10 @@ LAWS: dict[str, tuple[tuple[type[Any], ...], Check]] = {
         (Finished,),
         checks.rotations_make_new_tokens,
     ),
-    "3 A token whose successor was used ends the session": ((Finished,), checks.copies_betray),
+    "3 A token whose successor was used, or that was displaced, ends the session": (
+        (Finished,),
+        checks.copies_betray,
+    ),
     "3 The tokens that are used form one line": ((Performed,), checks.one_line_of_tokens),
     "4 A token that was not issued changes no record": (
         (Performed,),

@@ -174,22 +174,31 @@ REVEALING: tuple[Revealing, ...] = (
         the server goes on with refresh 1
     """),
     Revealing.of(THIEF, "accepts displaced tokens", moves="""
-        the access token's life goes by
-        tab 1 sends refresh 1
-        the server goes on with refresh 1
-        the server goes on with refresh 1
         somebody copies the browser's jar
+        the thief sends refresh 1
+        the server goes on with refresh 1
+        the server goes on with refresh 1
         the response to refresh 1 arrives
         the access token's life goes by
         tab 1 sends refresh 2
+        the server goes on with refresh 2
+        the server goes on with refresh 2
         the thief sends refresh 3
         the server goes on with refresh 3
         the server goes on with refresh 3
+    """),
+    Revealing.of(THIEF, "overlooks displaced tokens", moves="""
+        somebody copies the browser's jar
+        the thief sends refresh 1
+        the server goes on with refresh 1
+        the server goes on with refresh 1
+        the response to refresh 1 arrives
+        the access token's life goes by
+        tab 1 sends refresh 2
         the server goes on with refresh 2
         the server goes on with refresh 2
-        the response to refresh 3 arrives
-        the thief sends refresh 4
-        the server goes on with refresh 4
+        the thief sends refresh 3
+        the server goes on with refresh 3
     """),
     Revealing.of(WAITS, "salt is reused", moves="""
         the access token's life goes by

@@ -199,6 +199,8 @@ def _doom(model: Sessions, state: State, token: str) -> str:
     handle = handle_of(token)
     if handle in history.ended or state.now >= model.expiry(handle, state):
         return "its session had ended"
+    if history.is_displaced(token):
+        return "another successor displaced it"
     return ""
 
 

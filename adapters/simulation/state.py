@@ -147,6 +147,15 @@ class History:
         """Whether a successor of the token was used."""
         return any(one.successor in self.used for one in self.successors(token))
 
+    def is_displaced(self, token: str) -> bool:
+        """Whether what it was the successor of has got another one since."""
+        made = (one for one in self.issued if one.successor == token)
+        return any(
+            other.at > one.at and other.successor != token
+            for one in made
+            for other in self.successors(one.presented)
+        )
+
     def ancestors(self, token: str) -> frozenset[str]:
         """The tokens that it descends from."""
         found: set[str] = set()

@@ -231,6 +231,10 @@ def accepts_displaced_tokens(verdict: Any, *_: Any) -> Any:
     return Verdict.ROTATE if verdict is Theft.ORPHANED else verdict
 
 
+def overlooks_displaced_tokens(verdict: Any, *_: Any) -> Any:
+    return Verdict.SPENT if verdict is Theft.ORPHANED else verdict
+
+
 def looks_at_no_mac(verdict: Any, record: SessionRecord, presented: RefreshToken) -> Any:
     return Theft.STALE if verdict is Verdict.FORGED else verdict
 
@@ -482,6 +486,7 @@ RULE: dict[Callable[..., Any], tuple[Scenario, str]] = {
     always_replays: (THIEF, "2"),
     accepts_the_grandparent: (THIEF, "2"),
     accepts_displaced_tokens: (THIEF, "3"),
+    overlooks_displaced_tokens: (THIEF, "3"),
     looks_at_no_mac: (TABS, "4"),
 }
 CORE: dict[Callable[..., Any], tuple[Scenario, str]] = {

@@ -15,9 +15,11 @@ from counterfoil.adapters.simulation import (
     story,
     walk,
 )
+from counterfoil.adapters.simulation.state import State
 from counterfoil.effects import Mismatch
+from counterfoil.effects.simulation import Law
 
-from .planted import CORE, RULE, STORE, planted
+from .planted import CORE, RULE, STORE, accepts_displaced_tokens, planted
 
 FAULTS = [*STORE, *RULE, *CORE]
 
@@ -56,6 +58,22 @@ def test_what_reveals_the_faults_breaks_every_law() -> None:
     broken = {law for _, law in [*STORE.values(), *RULE.values(), *CORE.values()]}
     assert {law.partition(" ")[0] for law in LAWS} == broken
     assert len(FAULTS) == sum(len(one.faults) for one in REVEALING)
+
+
+def test_the_line_of_used_tokens_is_a_law_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What breaks it breaks another one sooner, if that is looked at.
+    scenario, _ = planted(accepts_displaced_tokens, monkeypatch)
+    broken = explore(OneLine(scenario)).broken
+    assert broken is not None
+    assert broken.moves[-1] == "the server goes on with refresh 4"
+
+
+class OneLine(Sessions):
+    """A world that is looked at for this law alone."""
+
+    @property
+    def laws(self) -> tuple[Law[State], ...]:
+        return tuple(law for law in super().laws if "form one line" in law.name)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
