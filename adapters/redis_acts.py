@@ -34,7 +34,7 @@ from .redis_record import (
     record_of,
     values_of,
 )
-from .redis_rounds import Act, Address, Call, Primaries, Words, ask
+from .redis_rounds import Act, Address, Call, Words, ask, primaries
 from .redis_scripts import (
     CREATE,
     DELETE,
@@ -134,7 +134,7 @@ class Acts:
         if limit <= 0:
             return 0
         over: set[tuple[int, str, bytes]] = set()
-        for server in (yield Primaries()):
+        for server in (yield from primaries()):
             cursor = -1
             while cursor:
                 cursor, found = yield from self._scan(server, max(cursor, 0))

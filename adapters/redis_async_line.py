@@ -11,6 +11,7 @@ from .redis_driver import exceptions
 from .redis_errors import ERRORS, Closed, unsent
 from .redis_rounds import Act, Address, Call, Primaries, Round
 from .redis_routes import (
+    SLOTS,
     RedisDurability,
     SlotMap,
     first_map,
@@ -77,7 +78,10 @@ class AsyncLine:
     async def _answer(self, asked: Round | Primaries) -> Sequence[Any]:
         if isinstance(asked, Round):
             return await self._send(asked)
-        return (await self._slots(look_again=True)).primaries()
+        try:
+            return (await self._slots(look_again=True)).primaries()
+        except ERRORS as error:
+            return [unsent(error)]
 
     async def _send(self, asked: Round) -> Sequence[Any]:
         if asked.pause:
@@ -126,14 +130,13 @@ class AsyncLine:
         return self._map
 
     async def _look(self) -> SlotMap:
-        failed: Exception | None = None
+        failed: Exception = Closed("there is no server to ask")
         for address in to_ask(self._map, self._server, self._doubted):
-            try:
-                reply = await self._client(address).execute_command("CLUSTER", "SLOTS")
+            (reply,) = await self._exchange(address, (SLOTS,))
+            if not isinstance(reply, Exception):
                 return SlotMap.of(reply, address)
-            except ERRORS as error:
-                failed = error
-        raise failed or Closed("there is no server to ask")
+            failed = reply
+        raise failed
 
     def _client(self, address: Address) -> Any:
         if self._closed:

@@ -71,8 +71,8 @@ def unsent(error: Exception) -> Exception:
     A server that doesn't take a connection in time was waited for long enough: it isn't tried
     again, unless that could do no harm anyway.
     """
-    waited = isinstance(error, exceptions.TimeoutError | Closed)
-    return error if waited else Unsent(error)
+    told = isinstance(error, exceptions.TimeoutError | Closed | Unsent)
+    return error if told else Unsent(error)
 
 
 def not_done(error: Exception) -> bool:

@@ -1,6 +1,6 @@
 """The calls themselves, for callers that block. `redis_async_line.py` has the same, awaited.
 
-They are sent over connections of the driver's pools; its pipelines would do the same, slower.
+They are sent over connections of the driver; its pipelines would do the same, slower.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from threading import Lock
 from typing import Any, TypeVar
 from weakref import WeakSet
 
+from .redis_connections import Connections
 from .redis_driver import exceptions
 from .redis_errors import ERRORS, Closed, unsent
 from .redis_rounds import Act, Address, Call, Primaries, Round
 from .redis_routes import (
+    SLOTS,
     RedisDurability,
     SlotMap,
     first_map,
@@ -40,7 +42,7 @@ class Line:
     def __init__(self, server: RedisServer, durability: RedisDurability | None) -> None:
         self._server = server
         self._durability = durability
-        self._clients: dict[Address, Any] = {}
+        self._connections: dict[Address, Connections] = {}
         self.lock = Lock()
         self._map = first_map(server)
         self._doubted: frozenset[Address] = frozenset()
@@ -65,20 +67,23 @@ class Line:
         """Close every connection; later acts raise `StoreUnavailable`."""
         self._closed = True
         with self.lock:
-            clients, self._clients = self._clients, {}
-        for client in clients.values():
-            for part in with_sentinels(client):
+            closing, self._connections = self._connections, {}
+        for connections in closing.values():
+            for part in with_sentinels(connections.client):
                 part.close()
 
     def after_fork(self) -> None:
         """Begin anew in a child: no lock of ours or of the driver's is of use to it."""
         self.lock = Lock()
-        self._clients = {}
+        self._connections = {}
 
     def _answer(self, asked: Round | Primaries) -> Sequence[Any]:
         if isinstance(asked, Round):
             return self._send(asked)
-        return self._slots(look_again=True).primaries()
+        try:
+            return self._slots(look_again=True).primaries()
+        except ERRORS as error:
+            return [unsent(error)]
 
     def _send(self, asked: Round) -> Sequence[Any]:
         if asked.pause:
@@ -98,8 +103,8 @@ class Line:
 
     def _exchange(self, address: Address, calls: Sequence[Call]) -> Sequence[Any]:
         try:
-            pool = self._client(address).connection_pool
-            connection = pool.get_connection()
+            connections = self._connections_to(address)
+            connection = connections.take()
         except ERRORS as error:
             self._doubted |= {address}
             return [unsent(error)] * len(calls)
@@ -110,13 +115,13 @@ class Line:
             for _ in words:
                 answers.append(_answer(connection))  # noqa: PERF401  # kept if the next one fails
         except BaseException as error:
-            connection.disconnect()  # or what is unread would answer the next exchange
+            connections.drop(connection)  # or what is unread would answer the next exchange
             if not isinstance(error, ERRORS):
                 raise
             self._doubted |= {address}
             answers += unread(error, len(words) - len(answers))
-        finally:
-            pool.release(connection)
+        else:
+            connections.give(connection)
         return replies_in(answers, calls, self._durability)
 
     def _slots(self, *, look_again: bool) -> SlotMap:
@@ -126,25 +131,24 @@ class Line:
         return self._map
 
     def _look(self) -> SlotMap:
-        failed: Exception | None = None
+        failed: Exception = Closed("there is no server to ask")
         for address in to_ask(self._map, self._server, self._doubted):
-            try:
-                reply = self._client(address).execute_command("CLUSTER", "SLOTS")
+            (reply,) = self._exchange(address, (SLOTS,))
+            if not isinstance(reply, Exception):
                 return SlotMap.of(reply, address)
-            except ERRORS as error:
-                failed = error
-        raise failed or Closed("there is no server to ask")
+            failed = reply
+        raise failed
 
-    def _client(self, address: Address) -> Any:
-        known = self._clients.get(address)
+    def _connections_to(self, address: Address) -> Connections:
+        known = self._connections.get(address)
         if known is not None:
             return known
         with self.lock:
             if self._closed:
                 raise Closed("the store is closed; open a new one.")
-            if address not in self._clients:
-                self._clients[address] = self._server.client_at(address)
-            return self._clients[address]
+            if address not in self._connections:
+                self._connections[address] = Connections(self._server.client_at(address))
+            return self._connections[address]
 
 
 def _answer(connection: Any) -> Any:

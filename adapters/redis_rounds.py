@@ -74,7 +74,7 @@ class Round:
 
 @attrs.frozen
 class Primaries:
-    """The question which servers hold keys. The reply is a tuple of addresses."""
+    """The question which servers hold keys. The replies are their addresses, or an error."""
 
 
 Act: TypeAlias = Generator[Round | Primaries, Any, T]
@@ -96,6 +96,17 @@ def ask(calls: Sequence[Call]) -> Act[list[Any]]:
     return replies
 
 
+def primaries() -> Act[Sequence[Address]]:
+    """The servers that hold keys.
+
+    Raises:
+        StoreUnavailable: none of them said.
+    """
+    addresses: Sequence[Address] = yield Primaries()
+    _raise_error(addresses)
+    return addresses
+
+
 def _ask_again(calls: Sequence[Call], replies: list[Any]) -> Act[list[Any]]:
     asked: Iterable[int] = range(len(calls))
     for pause in PAUSES:
@@ -107,11 +118,15 @@ def _ask_again(calls: Sequence[Call], replies: list[Any]) -> Act[list[Any]]:
         for number, reply in zip(tries, answered, strict=True):
             replies[number] = reply
         asked = tries
+    _raise_error(replies)
+    return replies
+
+
+def _raise_error(replies: Iterable[Any]) -> None:
     for reply in replies:
         if isinstance(reply, Exception):
             cause = reply.error if isinstance(reply, Unsent) else reply
             raise unavailable(cause) from cause
-    return replies
 
 
 def _again(call: Call, reply: Any) -> Call | None:

@@ -14,6 +14,7 @@ from .redis_errors import NotReplicated, Unread, not_done
 from .redis_rounds import Address, Call, Words
 from .redis_server import RedisServer
 
+SLOTS = Call("CLUSTER", "", ("SLOTS",))
 _MILLISECOND = timedelta(milliseconds=1)
 _UNASKED = "the write was done, but its server doesn't wait for replicas at present."
 _UNREAD = "the connection to Redis ended before it answered."

@@ -237,6 +237,32 @@ def test_nobody_at_the_address_is_told_at_once() -> None:
         with pytest.raises(StoreUnavailable) as caught:
             RedisStore.from_url(url)
         assert CANARY not in str(caught.value)
+        with (
+            RedisStore(RedisServer.from_url(url)) as store,
+            pytest.raises(StoreUnavailable, match="could not be reached"),
+        ):
+            store.purge(NEVER, 1)
+
+
+def test_a_connection_that_the_server_has_closed_is_not_used(
+    server: Server, store: RedisStore, make_record: MakeRecord
+) -> None:
+    store.create(make_record())
+    for number in range(5):
+        closed = server.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        assert closed >= 1
+        merged = store.merge_payload("h1", FrozenDict({"n": number}), NEVER)  # never asked twice
+        assert merged == FrozenDict({"n": number})
+
+
+def test_one_connection_to_each_server_is_enough(
+    redis_cluster: Cluster, prefix: str, make_record: MakeRecord
+) -> None:
+    url = f"{redis_cluster.url}?max_connections=1"
+    with RedisStore.from_url(url, prefix=prefix) as store:
+        for number in range(9):
+            store.create(make_record(f"h{number}"))
+        assert store.purge(2**50, 9) == 9
 
 
 def test_a_closed_store_says_so(redis_server: Server) -> None:
