@@ -25,7 +25,7 @@ def _blocking(
     @wraps(operation)
     def call(self: BlockingSessions, /, *args: P.args, **kwargs: P.kwargs) -> T:
         if check is not None:
-            check(self)
+            check(self, *args, **kwargs)
         self.renew()
         return self.run(operation(self.operations, *args, **kwargs))
 

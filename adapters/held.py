@@ -10,8 +10,9 @@ from os import PathLike
 from types import MappingProxyType
 from typing import Any, Self, TypedDict, cast
 
-from ..core import KeySet, Policy, Validator
+from ..core import KeySet, Policy, Session, Validator
 from ..core.access_token import signature_size
+from ..core.session import is_told_of
 from ..effects import (
     AnnouncementEffect,
     Backend,
@@ -115,7 +116,7 @@ class Held:
         """
         return {"keys": [public_jwk(key) for key in self.keys.keys]}
 
-    def check_response(self) -> None:
+    def check_response(self, *_: object, **__: object) -> None:
         """Refuse to answer a request without a response, before anything is done.
 
         Raises:
@@ -123,8 +124,11 @@ class Held:
         """
         if self._response is None:
             raise InvalidInput(
-                "this operation answers a request: call it on sessions.using(response=...), "
-                "with a ResponseHeaders or an interpreter of your own."
+                "what this operation tells the client of the session travels with the response to "
+                "its request, and there is none here: in a route, call it on exchange.sessions "
+                "(FastAPI: exchange: ExchangeDep; any ASGI application: exchange_of(scope)); "
+                "elsewhere on sessions.using(response=...), with a ResponseHeaders or an "
+                "interpreter of your own."
             )
 
     def check_open(self) -> None:
@@ -139,7 +143,7 @@ class Held:
                 "its headers: log in, refresh, re-key and sign out before the first part is sent."
             )
 
-    def check_answer(self) -> None:
+    def check_answer(self, *_: object, **__: object) -> None:
         """Refuse to answer a request where nothing would reach the client.
 
         Raises:
@@ -147,6 +151,24 @@ class Held:
         """
         self.check_response()
         self.check_open()
+
+    def check_response_of(self, session: Session, *_: object, **__: object) -> None:
+        """As `check_response`, for a session that came with a request.
+
+        Raises:
+            InvalidInput: there is no response.
+        """
+        if is_told_of(session):
+            self.check_response()
+
+    def check_answer_of(self, session: Session, *_: object, **__: object) -> None:
+        """As `check_answer`, for a session that came with a request.
+
+        Raises:
+            InvalidInput: there is no response, or it has begun.
+        """
+        if is_told_of(session):
+            self.check_answer()
 
     def using(self, *, response: Interpreter | None = None, context: Any = None) -> Self:
         """The same, for one request: its response takes the response effects, and fetchers and the
@@ -180,16 +202,30 @@ class Held:
         return Backend(self.store, self.memo)
 
 
-RESPONSE_CHECKS: Mapping[Callable[..., Any], Callable[[Held], None]] = MappingProxyType(
+RESPONSE_CHECKS: Mapping[Callable[..., Any], Callable[..., None]] = MappingProxyType(
     {
-        Operations.rekey_session: Held.check_open,
-        Operations.attach_to_request_response: Held.check_open,
+        Operations.merge_into_access_token_payload: Held.check_response_of,
+        Operations.set_claim_value: Held.check_response_of,
+        Operations.fetch_and_set_claim: Held.check_response_of,
+        Operations.remove_claim: Held.check_response_of,
+        Operations.assert_claims: Held.check_response_of,
+        Operations.revoke_session: Held.check_response_of,
+        Operations.get_session_data_from_database: Held.check_response_of,
+        Operations.update_session_data_in_database: Held.check_response_of,
+        Operations.get_time_created: Held.check_response_of,
+        Operations.get_expiry: Held.check_response_of,
+        Operations.rekey_session: Held.check_answer_of,
+        Operations.attach_to_request_response: Held.check_answer,
         Operations.create_session_in_request: Held.check_answer,
         Operations.refresh_session_in_request: Held.check_answer,
         Operations.sign_out: Held.check_answer,
     }
 )
-"""What is checked of the response before an operation begins that tells the client something."""
+"""What is checked of the response before an operation begins that may tell the client something.
+
+Each check is called as the operation is. One whose tokens would be lost wants a response that is
+open: what the others tell can wait for the client's next request.
+"""
 
 
 def _check_signer(signer: Signer, keys: KeySet, policy: Policy) -> None:

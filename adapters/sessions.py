@@ -36,7 +36,7 @@ def _awaiting(
     @wraps(operation)
     async def call(self: Sessions, /, *args: P.args, **kwargs: P.kwargs) -> T:
         if check is not None:
-            check(self)
+            check(self, *args, **kwargs)
         await self.renew()
         return await self.run(operation(self.operations, *args, **kwargs))
 

@@ -207,6 +207,17 @@ def tokens_to_response(session: Session, now: int) -> tuple[Effect[None], ...]:
     return effects
 
 
+def is_told_of(session: Session) -> bool:
+    """Whether operations on the session tell a response: whether it is attached to one.
+
+    Each of them may: at the least when the session turns out to be over.
+
+    >>> is_told_of(example_session())
+    False
+    """
+    return session.attachment is not None
+
+
 def clear_if_attached(session: Session) -> tuple[Effect[None], ...]:
     """The response effects that clear the client's tokens; none if it isn't attached."""
     if session.attachment is None:

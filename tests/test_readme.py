@@ -41,6 +41,11 @@ def quickstart() -> str:
     return between("quickstart")
 
 
+def application() -> str:
+    """The quickstart with the route that follows it."""
+    return f"{quickstart()}\n{between('change')}"
+
+
 def test_every_example_of_the_readme_runs(tmp_path: Path) -> None:
     document = parse()
     names: dict[str, Any] = {
@@ -58,7 +63,7 @@ def test_every_example_of_the_readme_runs(tmp_path: Path) -> None:
     examples = list(document.examples())
     assert len(examples) >= 7
     for example in examples:
-        if quickstart() not in str(example.parsed):  # which is run as a program, below
+        if str(example.parsed) not in application():  # which is run as a program, below
             example.evaluate()
     document.namespace["sessions"].store.close()
 
@@ -90,9 +95,8 @@ def serving(folder: Path) -> Generator[str]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file descriptors are handed on POSIX's way")
 def test_the_quickstart_runs_as_it_is_written(tmp_path: Path) -> None:
-    code = quickstart()
-    assert 5 < len(code.splitlines()) <= 15
-    (tmp_path / "app.py").write_text(code, "utf-8")
+    assert 5 < len(quickstart().splitlines()) <= 15
+    (tmp_path / "app.py").write_text(application(), "utf-8")
     # The listener queues what comes before the server is up.
     with serving(tmp_path) as origin, httpx2.Client(base_url=origin, timeout=60) as client:
         assert client.get("/me").status_code == 401
@@ -102,6 +106,10 @@ def test_the_quickstart_runs_as_it_is_written(tmp_path: Path) -> None:
         page = {"origin": "http://localhost:8000"}
         before = client.cookies["sAccessToken"]
         assert client.post("/auth/session/refresh", headers=page).json() == {}
+        assert client.cookies["sAccessToken"] != before
+        assert client.get("/me").json() == "ada"
+        before = client.cookies["sAccessToken"]
+        assert client.post("/upgrade", headers=page).status_code == 200
         assert client.cookies["sAccessToken"] != before
         assert client.get("/me").json() == "ada"
         assert client.post("/auth/signout", headers=page).json() == {"status": "OK"}

@@ -37,7 +37,6 @@ from counterfoil import (
     SqliteStore,
     StoreUnavailable,
     TokenTheftDetected,
-    Transfer,
     TryRefreshToken,
     Unauthorised,
     UnknownEffect,
@@ -245,9 +244,6 @@ def test_a_request_and_its_response(sessions: Any) -> None:
             getattr(sessions, operation)(by("sAccessToken"))
     with pytest.raises(InvalidInput, match="using"):
         sessions.create_session_in_request(by("sAccessToken"), "ada")
-    attached = sessions.attach_to_request_response(found, Transfer.COOKIE)
-    with pytest.raises(UnknownEffect):
-        sessions.merge_into_access_token_payload(attached, {"a": 1})
     _, jar = spoken("refresh_session_in_request", by("sRefreshToken"))
     ended, cleared = spoken("sign_out", by("sAccessToken"))
     assert ended is True

@@ -19,6 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 from counterfoil import (
     BlockingSessions,
     BooleanClaim,
+    InvalidInput,
     MemoryStore,
     Policy,
     Session,
@@ -276,6 +277,39 @@ def test_a_plain_handler_logs_in_from_its_thread(sessions: Sessions) -> None:
     with TestClient(app, base_url=ORIGIN) as client:
         assert client.post("/login?user_id=ada", headers={"st-auth-mode": "cookie"}).is_success
         assert client.get("/me").json() == "ada"
+
+
+CHANGES = {
+    "merge": lambda sessions, session: sessions.merge_into_access_token_payload(session, {"a": 1}),
+    "re-key": lambda sessions, session: sessions.rekey_session(session),
+    "revoke": lambda sessions, session: sessions.revoke_session(session),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_route_changes_the_session_through_its_exchange(sessions: Sessions, change: str) -> None:
+    app = application(sessions)
+
+    @app.post("/change")
+    async def changed(session: SessionDep, exchange: ExchangeDep) -> None:
+        await CHANGES[change](exchange.sessions, session)
+
+    @app.post("/unheard")
+    async def unheard(session: SessionDep) -> None:
+        await CHANGES[change](sessions, session)
+
+    with TestClient(app, base_url=ORIGIN, headers={"origin": ORIGIN}) as client:
+        client.post("/login", headers={"st-auth-mode": "cookie"})
+        before = dict(client.cookies)
+        with pytest.raises(InvalidInput, match=r"exchange\.sessions"):
+            client.post("/unheard")
+        assert dict(client.cookies) == before
+        assert client.get("/checked").json() == "ada"  # it was refused before anything was done
+        assert client.post("/change").status_code == 200
+        assert client.cookies.get("sAccessToken") != before["sAccessToken"]
+        assert client.get("/checked").status_code == (401 if change == "revoke" else 200)
+        refreshed = client.post("/auth/session/refresh").status_code
+        assert refreshed == (401 if change == "revoke" else 200)
 
 
 def test_a_test_puts_a_session_in_the_place_of_the_requests(app: FastAPI) -> None:
