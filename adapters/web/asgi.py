@@ -15,7 +15,7 @@ from ...effects import InvalidInput, Rejection, StoreUnavailable, freeze_object
 from ..sessions import Sessions
 from .answering import FAILED, Sender, answer_to
 from .exchange import ASGIApp, Exchange, Receive, Scope, Send, open_exchange
-from .websocket import serve_websocket
+from .websocket import check_recheck, serve_websocket
 
 
 class SessionMiddleware:
@@ -39,10 +39,14 @@ class SessionMiddleware:
         """Wrap an application. A WebSocket's session is looked for in the store each `recheck`.
 
         Raises:
-            InvalidInput: these are no sessions that can be awaited.
+            InvalidInput: these are no sessions that can be awaited, or `recheck` is below a second.
         """
         if not isinstance(cast("object", sessions), Sessions):
-            raise InvalidInput(f"sessions must be Sessions, not {type(sessions).__name__}.")
+            raise InvalidInput(
+                f"sessions must be Sessions, not {type(sessions).__name__}; "
+                "write Sessions(policy, store)."
+            )
+        check_recheck(recheck)
         self._app = app
         self._sessions = sessions
         self._routes = routes(sessions.policy)

@@ -43,8 +43,12 @@ def add_sessions(
 
     Add CORS middleware after this, so that it stands outside. A FastAPI application that is mounted
     answers its errors itself: add the same sessions to it too. `recheck` is how long a WebSocket
-    may stay open once its session was revoked.
+    may stay open once its session was revoked, a second or more.
+
+    Raises:
+        InvalidInput: these are no sessions that can be awaited, or `recheck` is below a second.
     """
+    SessionMiddleware(app, sessions, recheck=recheck)  # FastAPI makes its own at the first request
     app.add_middleware(SessionMiddleware, sessions=sessions, recheck=recheck)
     plain = app.openapi
 

@@ -7,13 +7,15 @@ the socket is closed, with a code that tells the client to ask for a session fir
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
+from typing import cast
 
 import anyio
 from anyio import CancelScope, create_task_group
 
-from ...core import InvalidClaims, Session
-from ...effects import Rejection, StoreUnavailable, to_json
+from ...core import Answer, InvalidClaims, Session
+from ...effects import InvalidInput, Rejection, StoreUnavailable, to_json
 from .answering import answer_to
 from .exchange import ASGIApp, Exchange, Message, Receive, Scope, Send
 
@@ -24,7 +26,28 @@ INVALID_CLAIM = 4403
 TRY_AGAIN_LATER = 1013
 """The code of a socket that met a store that is away (IANA's registry of close codes)."""
 
+SHORTEST_RECHECK = timedelta(seconds=1)
+"""Each open socket asks the store so often at the most."""
+
 Refusal = Rejection | StoreUnavailable
+
+
+def check_recheck(recheck: timedelta) -> None:
+    """Refuse a time between two looks at the store that is none, or too short.
+
+    Raises:
+        InvalidInput: it is no duration, or below a second.
+    """
+    if not isinstance(cast("object", recheck), timedelta):
+        raise InvalidInput(
+            f"recheck must be a datetime.timedelta, not {type(recheck).__name__}; write "
+            "timedelta(minutes=1), so that the unit is said."
+        )
+    if recheck < SHORTEST_RECHECK:
+        raise InvalidInput(
+            f"recheck must be a second or more, not {recheck.total_seconds():g} s: every open "
+            "WebSocket asks the store so often."
+        )
 
 
 async def serve_websocket(
@@ -68,12 +91,15 @@ class _Socket:
         self._send = send
         self._receiving = CancelScope()
         self._closed = False
+        self._left = False
 
     async def receive(self) -> Message:
         """What the client sent, or that the socket is closed."""
         if not self._closed:
             with CancelScope() as self._receiving:
-                return await self._receive()
+                message = await self._receive()
+                self._left = message["type"] == "websocket.disconnect"
+                return message
         return {"type": "websocket.disconnect", "code": SESSION_OVER, "reason": ""}
 
     async def send(self, message: Message) -> None:
@@ -100,8 +126,11 @@ class _Socket:
         """Turn the client away, as the protocol says; once it was let in, with a close code."""
         if self._exchange.has_begun or not self._can_answer:
             await self._close(_code(failure))
-            return
-        answer = answer_to(failure, self._exchange)
+        else:
+            with suppress(OSError):  # as in `_close`
+                await self._answer(answer_to(failure, self._exchange))
+
+    async def _answer(self, answer: Answer) -> None:
         body = to_json(answer.body).encode()
         headers = self._exchange.response.onto([(b"content-type", b"application/json")])
         start = {"type": "websocket.http.response.start", "status": answer.status}
@@ -123,8 +152,10 @@ class _Socket:
             await anyio.sleep(min(recheck, left))
 
     async def _close(self, code: int) -> None:
-        if not self._closed:
-            self._closed = True
+        if self._closed or self._left:
+            return
+        self._closed = True
+        with suppress(OSError):  # servers raise it where the client has gone (ASGI's specification)
             await self._send({"type": "websocket.close", "code": code})
 
 

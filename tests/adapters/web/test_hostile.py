@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from counterfoil import (
     BlockingSessions,
@@ -19,6 +20,7 @@ from counterfoil import (
 from counterfoil.adapters.memory import World
 from counterfoil.adapters.web.asgi import SessionMiddleware, public_path
 from counterfoil.adapters.web.exchange import Exchange, exchange_of
+from counterfoil.adapters.web.fastapi import add_sessions
 from counterfoil.core import WEBSOCKET
 from counterfoil.effects import InvalidInput
 
@@ -171,10 +173,15 @@ def test_tokens_are_not_lost_behind_a_response_that_has_begun(
     assert kept == [store.world]
 
 
-def test_sessions_that_block_are_refused_when_they_are_given() -> None:
-    sessions: Any = BlockingSessions(Policy(ORIGIN), MemoryStore())
-    with pytest.raises(InvalidInput, match="must be Sessions, not BlockingSessions"):
-        SessionMiddleware(application, sessions)
+@pytest.mark.parametrize(
+    "wrong", [BlockingSessions(Policy(ORIGIN), MemoryStore()), Policy(ORIGIN), "x", None]
+)
+def test_what_are_no_sessions_to_await_is_refused_when_they_are_given(wrong: Any) -> None:
+    told = rf"must be Sessions, not {type(wrong).__name__}; write Sessions\(policy, store\)"
+    with pytest.raises(InvalidInput, match=told):
+        SessionMiddleware(application, wrong)
+    with pytest.raises(InvalidInput, match=told):
+        add_sessions(FastAPI(), wrong)
 
 
 def test_a_second_middleware_within_gives_the_exchange_back(sessions: Sessions) -> None:

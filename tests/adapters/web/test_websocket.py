@@ -11,9 +11,11 @@ import anyio
 import pytest
 import trio
 import trio.testing
+from fastapi import FastAPI
 
 from counterfoil import (
     BooleanClaim,
+    InvalidInput,
     Lifetime,
     MemoryStore,
     Policy,
@@ -24,6 +26,7 @@ from counterfoil import (
 )
 from counterfoil.adapters.web.asgi import SessionMiddleware
 from counterfoil.adapters.web.exchange import Exchange, exchange_of
+from counterfoil.adapters.web.fastapi import add_sessions
 from counterfoil.effects import Reason
 
 from ...listening import quiet
@@ -383,3 +386,88 @@ def test_a_refusal_of_the_applications_own_carries_what_was_told(sessions: Sessi
     socket.run()
     start, _ = (message for _, message in socket.sent)
     assert (b"cache-control", b"no-store") in start["headers"]
+
+
+class Vanished(Socket):
+    """A client that is gone after `left_at` seconds; servers then raise at each send."""
+
+    left_at = 1
+
+    async def _send(self, message: Any) -> None:
+        if trio.current_time() >= self.left_at:
+            raise BrokenPipeError("the client has gone")
+        await super()._send(message)
+
+
+def test_the_lease_of_a_client_that_is_gone_leaves_the_application_alone(
+    sessions: Sessions,
+) -> None:
+    ends: list[float] = []
+
+    async def push(scope: Any, receive: Any, send: Any) -> None:
+        await exchange_of(scope).get_session()
+        await send({"type": "websocket.accept"})
+        await anyio.sleep(250)  # work of its own, which the client's session is nothing to
+        ends.append(trio.current_time())
+
+    socket = Vanished(push, sessions, {}, **bearer(token_of(sessions)))
+    socket.run()
+    assert socket.story == [(0, "accept")]
+    assert ends == [250]
+
+
+@pytest.mark.parametrize("can_answer", [True, False])
+@pytest.mark.parametrize("accepted", [True, False])
+def test_turning_away_a_client_that_is_gone_is_no_error(
+    sessions: Sessions, can_answer: bool, accepted: bool
+) -> None:
+    async def chat(scope: Any, receive: Any, send: Any) -> None:
+        if accepted:
+            await send({"type": "websocket.accept"})
+        await anyio.sleep(2)
+        await exchange_of(scope).get_session()
+
+    socket = Vanished(chat, sessions, {})
+    if can_answer:
+        socket.scope["extensions"] = {"websocket.http.response": {}}
+    socket.run()
+    assert socket.story == [(0, "accept")] * accepted
+
+
+def test_one_whose_leaving_the_application_was_told_of_is_not_closed(sessions: Sessions) -> None:
+    async def chat(scope: Any, receive: Any, send: Any) -> None:
+        await exchange_of(scope).get_session()
+        await send({"type": "websocket.accept"})
+        assert (await receive())["code"] == 1001
+        await anyio.sleep(TOP)  # what it has to tidy up outlives the session
+
+    socket = Left(chat, sessions, {}, **bearer(token_of(sessions)))
+    socket.run()
+    assert socket.story == [(0, "accept")]
+
+
+class Left(Socket):
+    """A client that leaves in good order after a second."""
+
+    async def _receive(self) -> Any:
+        await anyio.sleep(1)
+        return {"type": "websocket.disconnect", "code": 1001}
+
+
+@pytest.mark.parametrize(
+    ("recheck", "problem"),
+    [
+        (timedelta(0), "a second or more, not 0 s"),
+        (timedelta(seconds=-1), "a second or more, not -1 s"),
+        (timedelta(milliseconds=999), "a second or more, not 0.999 s"),
+        (5, r"must be a datetime.timedelta, not int; write timedelta\(minutes=1\)"),
+        (None, "must be a datetime.timedelta, not NoneType"),
+    ],
+)
+@pytest.mark.parametrize("add", [SessionMiddleware, add_sessions])
+def test_a_time_between_looks_that_cannot_be(
+    sessions: Sessions, add: Any, recheck: Any, problem: str
+) -> None:
+    with pytest.raises(InvalidInput, match=problem):
+        add(FastAPI(), sessions, recheck=recheck)
+    add(FastAPI(), sessions, recheck=timedelta(seconds=1))
