@@ -7,7 +7,7 @@ fetched again first. Both are frozen values; subclass them for your own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import cast
 
@@ -167,3 +167,42 @@ class Validator:
                 "maxAgeInSeconds": ms(self.max_age or timedelta()) // 1000,
             }
         )
+
+
+def given_validators(validators: object) -> tuple[Validator, ...]:
+    """The validators that a caller gives: each one that can be asked.
+
+    Raises:
+        InvalidInput: they are no list of validators; says what to write.
+
+    >>> given_validators(["plan"])
+    Traceback (most recent call last):
+    counterfoil.effects.errors.InvalidInput: validators must hold validators, not str.
+    """
+    try:
+        each = _each(validators)
+    except TypeError:
+        hint = "; write [validator]" if isinstance(validators, Validator) else ""
+        kind = type(validators).__name__
+        raise InvalidInput(f"validators must be a list of validators, not {kind}{hint}.") from None
+    given = tuple(each)
+    for one in given:
+        if not isinstance(one, Validator):
+            raise InvalidInput(f"validators must hold validators, {_what_instead(one)}")
+    return cast("tuple[Validator, ...]", given)
+
+
+def _each(several: object) -> Iterator[object]:
+    if isinstance(several, str):
+        raise TypeError("a str is one value")
+    return iter(cast("Iterable[object]", several))
+
+
+def _what_instead(slip: object) -> str:
+    if isinstance(slip, SessionClaim):
+        return (
+            f"and {slip.key!r} is a claim itself ({type(slip).__name__}): say what must be true of "
+            "it, as in claim.is_true(), claim.has_value(...) or claim.includes(...)."
+        )
+    call = "; call it, as in claim.is_true()" if callable(slip) else ""
+    return f"not {type(slip).__name__}{call}."

@@ -8,7 +8,7 @@ from typing import Literal, overload
 import attrs
 
 from ..effects import Done, Reason, Rejection, Step
-from .claims import Validator
+from .claims import Validator, given_validators
 from .entropy import check_now
 from .keyset import Verifier
 from .policy import Policy
@@ -62,7 +62,7 @@ def get_session_from_request(
     `required` is false, or in a rejection as `get_session` does.
 
     Raises:
-        InvalidInput: a time of the wrong kind.
+        InvalidInput: a time or validators of the wrong kind.
 
     >>> request = RequestFacts("GET", [])
     >>> get_session_from_request(
@@ -71,6 +71,7 @@ def get_session_from_request(
     True
     """
     check_now(now)
+    asked = policy.validators if validators is None else given_validators(validators)
     found: Step[Session] = recognise(
         request, policy=policy, verify=verify, now=now, check_anti_csrf=check_anti_csrf
     )
@@ -78,7 +79,6 @@ def get_session_from_request(
         return Done(None, private_response())
     if check_database:
         found = found.then(CheckInDatabase(now)).always(ClearIfOver(request, policy))
-    asked = policy.validators if validators is None else tuple(validators)
     return found.then(AssertClaims(asked, now)) if asked else found
 
 

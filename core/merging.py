@@ -32,7 +32,7 @@ from .access_token import (
     renewed_claims,
     too_large,
 )
-from .claims import SessionClaim, Validator
+from .claims import SessionClaim, Validator, given_validators
 from .entropy import check_now
 from .fetching import Subject, claims_to_refetch, fetch_claims
 from .rejections import InvalidClaims
@@ -169,11 +169,18 @@ def assert_claims(session: Session, validators: Iterable[Validator], *, now: int
     Stale claims are fetched first, what changed is merged, then all validators are asked. Ends in
     the session, which may have a new payload, or in `InvalidClaims` with every failure, in order.
 
+    Raises:
+        InvalidInput: what was given are no validators.
+
     >>> admins_only = PrimitiveArrayClaim("roles", fetchable=False).includes("admin")
     >>> assert_claims(example_session(), [admins_only], now=0).state
     InvalidClaims(clear_tokens=False, failures=(ClaimFailure(id='roles', reason={...}),))
     """
-    asked = tuple(validators)
+    return claims_asserted(session, given_validators(validators), now=now)
+
+
+def claims_asserted(session: Session, asked: tuple[Validator, ...], *, now: int) -> Step[Session]:
+    """As `assert_claims`, of validators that are known to be some."""
     if not asked:
         return Done(session)
     stale = claims_to_refetch(asked, session.payload, now=now)

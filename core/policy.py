@@ -15,9 +15,9 @@ from typing import Literal, TypeAlias
 import attrs
 from attrs import Factory
 
-from ..effects import Algorithm, InvalidPolicy
+from ..effects import Algorithm, InvalidInput, InvalidPolicy
 from . import settings
-from .claims import SessionClaim, Validator
+from .claims import SessionClaim, Validator, given_validators
 from .lifetime import Lifetime, positive_duration
 from .origins import Origin
 from .rotation import RotationRule, SameSuccessor
@@ -84,7 +84,11 @@ def _claims(value: Iterable[SessionClaim]) -> tuple[SessionClaim, ...]:
 
 
 def _validators(value: Iterable[Validator]) -> tuple[Validator, ...]:
-    return settings.members("validators", Validator, value)
+    try:
+        return given_validators(value)
+    except InvalidInput as error:
+        problem = str(error).removeprefix("validators ")
+        raise InvalidPolicy("validators", problem) from None
 
 
 def _site_is_api(policy: Policy) -> Origin:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from ..effects import Done, FrozenDict, Json, Step, apply_patch, freeze_object
-from .claims import Validator
+from .claims import Validator, given_validators
 from .fetching import Subject, claims_to_refetch, fetch_claims
 from .rejections import ClaimFailure
 
@@ -40,13 +40,14 @@ def validate_claims(
 
     Raises:
         NotJson: the payload holds what JSON cannot say.
+        InvalidInput: what was given are no validators.
 
     >>> plan = PrimitiveClaim("plan", fetchable=False)
     >>> held = plan.patch("pro", now=0)
     >>> validate_claims("user-1", held, [plan.has_value("pro")], now=5).state
     ClaimValidation(failures=(), update={})
     """
-    asked, frozen = tuple(validators), freeze_object(payload, "payload")
+    asked, frozen = given_validators(validators), freeze_object(payload, "payload")
     who = Subject(user_id=user_id, recipe_user_id=recipe_user_id or user_id, tenant_id=tenant_id)
     stale = claims_to_refetch(asked, frozen, now=now)
     fetched = fetch_claims(stale, who, held=frozen, now=now)

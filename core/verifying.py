@@ -23,11 +23,11 @@ from ..effects import (
     Step,
 )
 from .access_token import AccessToken, encoded_digest, lasting_reason
-from .claims import Validator
+from .claims import Validator, given_validators
 from .csrf import token_matches
 from .entropy import check_now, check_text
 from .keyset import Unverified, Verifier
-from .merging import assert_claims
+from .merging import claims_asserted
 from .policy import Policy
 from .rejections import TryRefreshToken, Unauthorised
 from .session import Session
@@ -81,10 +81,14 @@ def get_session(
     `Unauthorised` (no token of ours, session over), `TryRefreshToken` (expired, unknown key, bad
     signature, anti-CSRF) or `InvalidClaims`.
 
+    Raises:
+        InvalidInput: a time, a token or validators of the wrong kind.
+
     >>> get_session(None, policy=example_policy(), verify=KeySet(()), now=0).state
     Unauthorised(clear_tokens=False, reason=<Reason.NO_TOKEN: 'no token'>, handle=None)
     """
     check_now(now)
+    asked = policy.validators if validators is None else given_validators(validators)
     if access_token is None:
         return rejected(Unauthorised(Reason.NO_TOKEN), now) if required else Done(None)
     check_text(access_token, "access_token")
@@ -98,9 +102,8 @@ def get_session(
     if reason is not None:
         return rejected(TryRefreshToken(reason, access.handle), now)
     session = Session(access=access, policy=policy)
-    asked = policy.validators if validators is None else tuple(validators)
     if not check_database:
-        return assert_claims(session, asked, now=now)
+        return claims_asserted(session, asked, now=now)
     return check_in_database(session, now=now).then(AssertClaims(asked, now))
 
 
@@ -141,7 +144,7 @@ class AssertClaims:
     now: int
 
     def __call__(self, session: Session) -> Step[Session]:
-        return assert_claims(session, self.validators, now=self.now)
+        return claims_asserted(session, self.validators, now=self.now)
 
 
 def unverified(reason: Reason) -> Unauthorised | TryRefreshToken:

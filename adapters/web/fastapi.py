@@ -18,6 +18,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from ...core import UNAVAILABLE, Policy, Session, Validator
+from ...core.claims import given_validators
 from ..held import Checks
 from ..optional import needs
 from ..sessions import Sessions
@@ -96,6 +97,9 @@ def verify_session(
     `check_database`: also refuse a session that was revoked since its token was issued.
     `check_anti_csrf`: by the policy's mode; false for a route that checks in a way of its own.
 
+    Raises:
+        InvalidInput: what was given are no validators, such as a claim itself.
+
     >>> from counterfoil import PrimitiveArrayClaim
     >>> roles = PrimitiveArrayClaim("roles")
     >>> admin = verify_session(validators=[roles.includes("admin")])
@@ -103,7 +107,7 @@ def verify_session(
     """
     checks: Checks = {}  # only what differs from the default: a request seen before costs less so
     if validators is not None:
-        checks["validators"] = tuple(validators)
+        checks["validators"] = given_validators(validators)
     if check_database:
         checks["check_database"] = True
     if not check_anti_csrf:

@@ -1,7 +1,7 @@
 """Claims and validators: what is in a payload, how old it is, and how one writes one's own."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -12,17 +12,25 @@ from hypothesis import strategies as st
 
 from counterfoil import (
     RESERVED_CLAIMS,
+    BooleanClaim,
     FetchClaim,
     FrozenDict,
     InvalidInput,
     InvalidPolicy,
     Json,
+    KeySet,
     NotJson,
+    RequestFacts,
     SessionClaim,
     Validator,
     apply_patch,
+    assert_claims,
     freeze_object,
+    get_session,
+    get_session_from_request,
+    validate_claims,
 )
+from counterfoil.core.examples import example_policy, example_session
 from counterfoil.core.strategies import moments
 from counterfoil.effects.strategies import json_values
 
@@ -225,3 +233,41 @@ def test_what_can_not_be_fetched_is_never_asked_for(value: Any, age: int) -> Non
 
 def test_a_wrong_value_that_is_fresh_is_not_fetched_again() -> None:
     assert not FRESH.must_refetch(LEVEL.patch(1, now=NOW), now=NOW)
+
+
+SLIPS = {
+    "a claim": ([BooleanClaim("admin")], r"'admin' is a claim itself \(BooleanClaim\): .*is_true"),
+    "one of several": ([BY_HAND.at_least(1), LEVEL], "'level' is a claim itself"),
+    "a method": ([BooleanClaim("admin").is_true], r"not method; call it, as in claim.is_true\(\)"),
+    "a class": ([AtLeast], "not type; call it"),
+    "a word": (["admin"], r"must hold validators, not str\.$"),
+    "nothing": ([None], r"must hold validators, not NoneType\.$"),
+    "no list": (BY_HAND.at_least(1), r"a list of validators, not AtLeast; write \[validator\]"),
+    "a claim that is in no list": (LEVEL, r"must be a list of validators, not LevelClaim\.$"),
+    "a text": ("admin", r"must be a list of validators, not str\.$"),
+}
+
+TAKERS: dict[str, Callable[[Any], Any]] = {
+    "get_session": lambda given: get_session(
+        None, policy=example_policy(), verify=KeySet(()), now=NOW, validators=given
+    ),
+    "get_session_from_request": lambda given: get_session_from_request(
+        RequestFacts("GET"),
+        policy=example_policy(),
+        verify=KeySet(()),
+        now=NOW,
+        required=False,
+        validators=given,
+    ),
+    "assert_claims": lambda given: assert_claims(example_session(), given, now=NOW),
+    "validate_claims": lambda given: validate_claims("ada", {}, given, now=NOW),
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+@pytest.mark.parametrize("taker", TAKERS)
+def test_what_is_no_validator_is_refused_where_it_is_given(taker: str, slip: str) -> None:
+    given, told = SLIPS[slip]
+    with pytest.raises(InvalidInput, match=told):
+        TAKERS[taker](given)
+    TAKERS[taker](each for each in [BY_HAND.at_least(1)])

@@ -254,8 +254,6 @@ def test_a_rejection_is_an_http_error(field: str, status: int) -> None:
         ("claims", "plan", "a list of SessionClaim, not str"),
         ("claims", PLAN, "a list of SessionClaim, not PrimitiveClaim"),
         ("claims", [PLAN.has_value(1)], "a list of SessionClaim, not HasValue"),
-        ("validators", [PLAN], "a list of Validator, not PrimitiveClaim"),
-        ("validators", None, "a list of Validator, not NoneType"),
         ("unauthorised_status", "401", "int, not str"),
         ("unauthorised_status", True, "int, not bool"),
         ("invalid_claim_status", 403.0, "int, not float"),
@@ -263,6 +261,13 @@ def test_a_rejection_is_an_http_error(field: str, status: int) -> None:
 )
 def test_a_setting_is_of_its_type(field: str, value: Any, kind: str) -> None:
     assert refused(**{field: value}) == f"{field}: must be of type {kind}."
+
+
+def test_validators_are_some() -> None:
+    told = refused(validators=[PLAN])
+    assert told.startswith("validators: must hold validators, and 'plan' is a claim itself")
+    told = refused(validators=None)
+    assert told == "validators: must be a list of validators, not NoneType."
 
 
 @pytest.mark.parametrize(

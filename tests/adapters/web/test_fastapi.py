@@ -279,6 +279,19 @@ def test_a_plain_handler_logs_in_from_its_thread(sessions: Sessions) -> None:
         assert client.get("/me").json() == "ada"
 
 
+@pytest.mark.parametrize(
+    ("slip", "told"),
+    [
+        ([PRO], r"'pro' is a claim itself \(BooleanClaim\): .* as in claim\.is_true\(\)"),
+        ([PRO.is_true], r"not method; call it"),
+        (PRO.is_true(), r"not HasValue; write \[validator\]"),
+    ],
+)
+def test_what_is_no_validator_is_refused_where_the_dependency_is_made(slip: Any, told: str) -> None:
+    with pytest.raises(InvalidInput, match=told):
+        verify_session(validators=slip)
+
+
 CHANGES = {
     "merge": lambda sessions, session: sessions.merge_into_access_token_payload(session, {"a": 1}),
     "re-key": lambda sessions, session: sessions.rekey_session(session),
