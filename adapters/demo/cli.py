@@ -24,7 +24,7 @@ serves a page on http://localhost:8000 that shows sessions at work
 
 environment:
   PORT        where it listens (8000)
-  ACCESS_TTL  seconds that an access token lives (60)
+  ACCESS_TTL  seconds that an access token lives (60), 14 days at most
   GRACE       the leeway in seconds (10)
   ANTI_CSRF   VIA_TOKEN, VIA_CUSTOM_HEADER, FETCH_METADATA (the default) or NONE
   DATABASE    where it keeps sessions: the path of a SQLite file, or a connection string such as
@@ -75,7 +75,7 @@ def serve_demo(settings: DemoSettings) -> None:
             told = f"Open {settings.origin} in a browser; Ctrl-C ends the demo."
             serve(settings.policy, store, listener, told)
     # Where that is isn't said: a connection string may have a password in it.
-    kept = "" if settings.database is None else " Its sessions stay in its database."
+    kept = " Its sessions stay in its database." if settings.keeps_sessions else ""
     print(f"\nThe demo has ended.{kept}", flush=True)
 
 

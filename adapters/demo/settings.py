@@ -10,6 +10,9 @@ import attrs
 from ...core import AntiCsrf, Lifetime, Policy
 from ...effects import InvalidInput
 
+LONGEST_ACCESS_TTL = Lifetime().idle // timedelta(seconds=1)
+"""No access token outlives its session, which ends after so many seconds without a refresh."""
+
 
 @attrs.frozen
 class DemoSettings:
@@ -29,6 +32,11 @@ class DemoSettings:
     grace: int = 10
     anti_csrf: AntiCsrf = AntiCsrf.FETCH_METADATA
     database: str | None = attrs.field(default=None, repr=False)
+
+    @property
+    def keeps_sessions(self) -> bool:
+        """Whether its sessions are still there once it has ended."""
+        return self.database not in (None, "memory://")
 
     @property
     def origin(self) -> str:
@@ -64,7 +72,7 @@ def settings_from(environment: Mapping[str, str]) -> DemoSettings:
         raise InvalidInput(f"ANTI_CSRF must be one of {', '.join(AntiCsrf)}.")
     return DemoSettings(
         port=_whole(environment, "PORT", default.port, 1, 65535),
-        access_ttl=_whole(environment, "ACCESS_TTL", default.access_ttl, 1, 86_400 * 365),
+        access_ttl=_whole(environment, "ACCESS_TTL", default.access_ttl, 1, LONGEST_ACCESS_TTL),
         grace=_whole(environment, "GRACE", default.grace, 1, 3600),
         anti_csrf=AntiCsrf(mode),
         database=environment.get("DATABASE") or None,

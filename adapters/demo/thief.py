@@ -6,19 +6,19 @@ from typing import Any
 
 import attrs
 
-from ...core import RequestFacts
+from ...core import REFRESHED, UNAVAILABLE, RequestFacts, answer
 from ...core.request import bearer_token
-from ...effects import InvalidInput, Rejection, Secret
+from ...effects import InvalidInput, Rejection, Secret, StoreUnavailable
 from ..response import ResponseHeaders
-from ..sessions import Sessions
 from .fingerprints import fingerprint
+from .watching import WatchedSessions
 
 
 @attrs.define
 class Thief:
     """He holds one copied token, and later whatever it is exchanged for."""
 
-    sessions: Sessions
+    sessions: WatchedSessions
     token: Secret | None = attrs.field(default=None, repr=False)
 
     @property
@@ -47,6 +47,11 @@ class Thief:
         try:
             session = await here.refresh_session_in_request(request)
         except Rejection as rejection:
+            here.group.status(answer(rejection, here.policy).status)
             return {"refreshed": False, "told": rejection.message, "holds": self.holds}
+        except StoreUnavailable:
+            here.group.status(UNAVAILABLE.status)
+            raise
+        here.group.status(REFRESHED.status)
         self.token = session.refresh_token
         return {"refreshed": True, "told": "new tokens", "holds": self.holds}

@@ -114,16 +114,17 @@ class WatchedSessions(Sessions):
     """Sessions whose every effect for a request is told to a log."""
 
     log: Log
+    group: Group  # of one request: set by `using`
 
     def using(self, *, response: Interpreter | None = None, context: Any = None) -> WatchedSessions:
         """For one request, an ASGI scope; without one it is the thief's."""
         held = super().using(response=response, context=context)
         if context is None:
-            group = self.log.open(f"POST {self.policy.refresh_cookie_path}", "the thief")
+            held.group = self.log.open(f"POST {self.policy.refresh_cookie_path}", "the thief")
         else:
-            group = self.log.open(f"{context['method']} {context['path']}", "")
-            context[_GROUP] = group
-        held.interpreter = Watched(held.interpreter, group)
+            held.group = self.log.open(f"{context['method']} {context['path']}", "")
+            context[_GROUP] = held.group
+        held.interpreter = Watched(held.interpreter, held.group)
         return held
 
 

@@ -117,6 +117,25 @@ def test_the_thief_is_noticed_once_both_used_what_they_hold(ada: Client) -> None
     assert (noticed.status, noticed.body) == (401, {"message": "token theft detected"})
     refused = ada("POST", "/thief/refresh").body
     assert (refused["refreshed"], refused["told"]) == (False, "unauthorised")
+    assert statuses_of_the_thief(ada) == [200, 200, 401]
+
+
+def test_the_thief_is_told_of_an_outage_as_everyone_is(
+    ada: Client, sessions: WatchedSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: object, handle: str) -> None:
+        raise StoreUnavailable("the database is away")
+
+    ada("POST", f"{REFRESH}/steal", token=ada.refresh)
+    monkeypatch.setattr(type(sessions.store), "load", away)
+    assert ada("POST", "/thief/refresh").status == 503
+    assert statuses_of_the_thief(ada) == [503]
+
+
+def statuses_of_the_thief(client: Client) -> list[int]:
+    """How the thief's requests were answered, as the log has it."""
+    lines = log(client)
+    return [line["status"] for line in lines if line["who"] == "the thief" and "status" in line]
 
 
 def test_without_a_token_there_is_nothing_to_steal(client: Client) -> None:
@@ -144,7 +163,7 @@ def test_the_log_tells_each_request_and_no_token(ada: Client) -> None:
     effects = [line.get("effect") for line in lines if line["request"] == "POST /claims"]
     assert {"Load", "Regenerate"} <= set(effects)
     statuses = Counter(line["request"] for line in lines if "status" in line)
-    assert statuses == {"POST /login": 1, "POST /claims": 1}
+    assert statuses == {"POST /login": 1, "POST /claims": 1, f"POST {REFRESH}": 1}
 
 
 def test_tokens_go_by_the_names_that_the_page_can_work_out(ada: Client) -> None:

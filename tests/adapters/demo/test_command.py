@@ -77,6 +77,14 @@ def test_a_database_stays_and_so_do_its_sessions(start: Start, tmp_path: Path) -
     assert database.exists()
 
 
+def test_what_is_only_in_memory_stays_nowhere(start: Start) -> None:
+    demo = start(DATABASE="memory://", ACCESS_TTL=1_209_600)
+    assert demo.stdout is not None
+    assert "Open http" in demo.stdout.readline()
+    demo.send_signal(signal.SIGINT)
+    assert demo.communicate(timeout=30)[0] == "\nThe demo has ended.\n"
+
+
 def test_settings_that_are_likely_to_hurt_are_told(start: Start) -> None:
     demo = start(ACCESS_TTL=5, GRACE=10)
     assert demo.stdout is not None
@@ -100,7 +108,8 @@ def test_a_port_that_is_taken(start: Start, port: int) -> None:
     ("name", "value", "told"),
     [
         ("PORT", "http", "PORT must be a whole number from 1 to 65535."),
-        ("ACCESS_TTL", "0", "ACCESS_TTL must be a whole number from 1 to 31536000."),
+        ("ACCESS_TTL", "0", "ACCESS_TTL must be a whole number from 1 to 1209600."),
+        ("ACCESS_TTL", "1209601", "ACCESS_TTL must be a whole number from 1 to 1209600."),
         ("GRACE", "-1", "GRACE must be a whole number from 1 to 3600."),
         ("ANTI_CSRF", "MAYBE", "ANTI_CSRF must be one of "),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Annotated, Any
 
 import anyio
@@ -292,7 +292,7 @@ def test_what_is_no_validator_is_refused_where_the_dependency_is_made(slip: Any,
         verify_session(validators=slip)
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[[Sessions, Session], Awaitable[object]]] = {
     "merge": lambda sessions, session: sessions.merge_into_access_token_payload(session, {"a": 1}),
     "re-key": lambda sessions, session: sessions.rekey_session(session),
     "revoke": lambda sessions, session: sessions.revoke_session(session),
