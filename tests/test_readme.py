@@ -81,11 +81,12 @@ def test_the_doctor_says_what_the_readme_shows() -> None:
 
 @contextmanager
 def serving(folder: Path) -> Generator[str]:
-    """Run `uvicorn app:app` in a folder, on a free port; its origin."""
+    """Run `uvicorn app:app` in a folder, on a free port; its origin. What it says is in `log`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         command = [sys.executable, "-m", "uvicorn", "app:app", "--fd", str(listener.fileno())]
-        server = subprocess.Popen(command, cwd=folder, pass_fds=[listener.fileno()])
+        with (folder / "log").open("w") as log:
+            server = subprocess.Popen(command, cwd=folder, pass_fds=[listener.fileno()], stderr=log)
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
@@ -115,3 +116,15 @@ def test_the_quickstart_runs_as_it_is_written(tmp_path: Path) -> None:
         assert client.post("/auth/signout", headers=page).json() == {"status": "OK"}
         assert client.get("/me").status_code == 401
     assert (tmp_path / "sessions.db").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file descriptors are handed on POSIX's way")
+def test_the_log_says_why_a_request_was_refused_once_it_is_shown(tmp_path: Path) -> None:
+    shown = "logging.basicConfig(level=logging.INFO)"
+    assert f"`{shown}`" in README.read_text("utf-8")
+    (tmp_path / "app.py").write_text(f"import logging\n{shown}\n{application()}", "utf-8")
+    with serving(tmp_path) as origin, httpx2.Client(base_url=origin, timeout=60) as client:
+        client.post("/login?user_id=ada", headers={"st-auth-mode": "cookie"})
+        assert client.post("/upgrade").status_code == 401
+    told = (tmp_path / "log").read_text("utf-8")
+    assert [line for line in told.splitlines() if "counterfoil" in line and "CSRF" in line], told
