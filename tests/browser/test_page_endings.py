@@ -33,6 +33,9 @@ def test_a_theft_is_noticed_when_the_victim_refreshes(open_demo: OpenDemo, mode:
     assert demo.page.evaluate("document.activeElement.id") == "notice"
     demo.press("The thief tries again")
     demo.says("story", "He is out.")
+    answers = demo.element("log").locator("li", has_text="the thief").locator(".status")
+    answers.filter(has_text="401").wait_for()
+    assert answers.all_inner_texts() == ["401", "200", "200"]  # newest first
     demo.log_in(mode)
     assert demo.element("story").locator("li").count() == 0
     assert demo.element("notice").inner_text() == ""
