@@ -15,6 +15,7 @@ from .redis_routes import (
     RedisDurability,
     SlotMap,
     first_map,
+    hung,
     is_outdated,
     replies_in,
     to_ask,
@@ -106,7 +107,7 @@ class AsyncLine:
                 connection = await pool.get_connection()
             except ERRORS as error:
                 self._doubted |= {address}
-                return [unsent(error)] * len(calls)
+                return [unsent(hung(error, self._server))] * len(calls)
             words = words_of(calls, self._durability)
             answers: list[Any] = []
             try:
@@ -118,7 +119,7 @@ class AsyncLine:
                 if not isinstance(error, ERRORS):
                     raise
                 self._doubted |= {address}
-                answers += unread(error, len(words) - len(answers))
+                answers += unread(hung(error, self._server), len(words) - len(answers))
             finally:
                 await asyncio.shield(pool.release(connection))
             return replies_in(answers, calls, self._durability)

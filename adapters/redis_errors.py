@@ -30,6 +30,7 @@ _CODES: dict[type[Exception], str] = {
     exceptions.OutOfMemoryError: "OOM",
     exceptions.NoPermissionError: "NOPERM",
     exceptions.BusyLoadingError: "LOADING",
+    exceptions.AuthenticationError: "WRONGPASS",
 }
 _HINTS = {
     "MOVED": "The server belongs to a cluster: connect with redis+cluster://.",
@@ -38,10 +39,18 @@ _HINTS = {
     "OOM": "Give it more memory; its maxmemory-policy should be noeviction.",
     "NOREPLICAS": "Too few of its replicas are connected (min-replicas-to-write).",
     "NOPERM": "Its user may not run a command or touch a key that sessions need.",
-    "NOAUTH": "It asks for a password.",
-    "WRONGPASS": "It refuses the user name or the password.",
+    "WRONGPASS": "It asks for a password, or refuses the user name or the password.",
     "MaxConnectionsError": "All of its max_connections are in use: allow more.",
     "WRONGTYPE": "Another application uses the same keys: choose another prefix.",
+}
+
+
+# Replies that have no code, by what stands in them.
+_PHRASES = {
+    "cluster support disabled": "The server is in no cluster: connect with redis://.",
+    "DB index is out of range": "The server has fewer numbered databases.",
+    "unknown command 'SENTINEL'": "The server is no Sentinel: connect with redis://.",
+    "without any password configured": "It has no password: leave it out of the URL.",
 }
 
 
@@ -51,6 +60,14 @@ class NotReplicated(exceptions.RedisError):
 
 class Unsent(exceptions.RedisError):
     """Nothing was sent, since no server could be found or connected to."""
+
+    def __init__(self, error: Exception) -> None:
+        Exception.__init__(self)  # the text may hold values
+        self.error = error
+
+
+class Hung(exceptions.RedisError):
+    """The only server there is didn't answer in time."""
 
     def __init__(self, error: Exception) -> None:
         Exception.__init__(self)  # the text may hold values
@@ -71,7 +88,7 @@ def unsent(error: Exception) -> Exception:
     A server that doesn't take a connection in time was waited for long enough: it isn't tried
     again, unless that could do no harm anyway.
     """
-    told = isinstance(error, exceptions.TimeoutError | Closed | Unsent)
+    told = isinstance(error, exceptions.TimeoutError | Closed | Unsent | Hung)
     return error if told else Unsent(error)
 
 
@@ -88,8 +105,10 @@ def unavailable(error: Exception) -> StoreUnavailable:
     # How the driver says that it could not connect holds the address and the system's reason.
     place = re.match(r"Error \S+ connecting to [^ ]+\. [\w .]*", str(error))
     where = "" if place is None else f": {place.group().rstrip('.')}"
-    hint = f" {_HINTS[kind]}" if kind in _HINTS else ""
-    return StoreUnavailable(f"Redis failed or could not be reached ({kind}{where}).{hint}")
+    phrases = (hint for phrase, hint in _PHRASES.items() if phrase in str(error))
+    hint = next(phrases, _HINTS.get(kind, ""))
+    told = f"Redis failed or could not be reached ({kind}{where}). {hint}"
+    return StoreUnavailable(told.rstrip())
 
 
 def code_of(error: Exception) -> str | None:

@@ -22,13 +22,14 @@ from .redis_routes import (
     RedisDurability,
     SlotMap,
     first_map,
+    hung,
     is_outdated,
     replies_in,
     to_ask,
     unread,
     words_of,
 )
-from .redis_server import RedisServer, with_sentinels
+from .redis_server import RedisServer
 
 T = TypeVar("T")
 
@@ -64,13 +65,15 @@ class Line:
             return answer
 
     def close(self) -> None:
-        """Close every connection; later acts raise `StoreUnavailable`."""
+        """Close every connection that isn't in use, and those when what is under way ends.
+
+        Later acts raise `StoreUnavailable`.
+        """
         self._closed = True
         with self.lock:
             closing, self._connections = self._connections, {}
         for connections in closing.values():
-            for part in with_sentinels(connections.client):
-                part.close()
+            connections.close()
 
     def after_fork(self) -> None:
         """Begin anew in a child: no lock of ours or of the driver's is of use to it."""
@@ -107,7 +110,7 @@ class Line:
             connection = connections.take()
         except ERRORS as error:
             self._doubted |= {address}
-            return [unsent(error)] * len(calls)
+            return [unsent(hung(error, self._server))] * len(calls)
         words = words_of(calls, self._durability)
         answers: list[Any] = []
         try:
@@ -119,7 +122,7 @@ class Line:
             if not isinstance(error, ERRORS):
                 raise
             self._doubted |= {address}
-            answers += unread(error, len(words) - len(answers))
+            answers += unread(hung(error, self._server), len(words) - len(answers))
         else:
             connections.give(connection)
         return replies_in(answers, calls, self._durability)

@@ -18,7 +18,16 @@ from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
-from .redis_errors import Closed, NotReplicated, Unsent, code_of, not_done, redirection, unavailable
+from .redis_errors import (
+    Closed,
+    Hung,
+    NotReplicated,
+    Unsent,
+    code_of,
+    not_done,
+    redirection,
+    unavailable,
+)
 from .redis_scripts import Script
 
 T = TypeVar("T")
@@ -109,7 +118,9 @@ def primaries() -> Act[Sequence[Address]]:
 
 def _ask_again(calls: Sequence[Call], replies: list[Any]) -> Act[list[Any]]:
     asked: Iterable[int] = range(len(calls))
-    for pause in PAUSES:
+    for tried, pause in enumerate(PAUSES):
+        if tried:  # who is silent twice is waited for no longer
+            asked = [number for number in asked if not isinstance(replies[number], Hung)]
         tries = {n: again for n in asked if (again := _again(calls[n], replies[n])) is not None}
         if not tries:
             break
@@ -125,7 +136,7 @@ def _ask_again(calls: Sequence[Call], replies: list[Any]) -> Act[list[Any]]:
 def _raise_error(replies: Iterable[Any]) -> None:
     for reply in replies:
         if isinstance(reply, Exception):
-            cause = reply.error if isinstance(reply, Unsent) else reply
+            cause = reply.error if isinstance(reply, Unsent | Hung) else reply
             raise unavailable(cause) from cause
 
 
@@ -138,7 +149,8 @@ def _again(call: Call, reply: Any) -> Call | None:
     if code == "ASK":
         return attrs.evolve(call, at=redirection(reply), asking=True, by_source=True)
     if call.repeatable or not_done(reply):
-        return attrs.evolve(call, at=None, asking=False)
+        # What is about no key is asked of one server: another one's answer would be another.
+        return attrs.evolve(call, at=None if call.key else call.at, asking=False)
     return None
 
 

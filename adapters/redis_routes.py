@@ -10,7 +10,7 @@ import attrs
 
 from ..effects import InvalidInput
 from .redis_driver import exceptions, key_slot
-from .redis_errors import NotReplicated, Unread, not_done
+from .redis_errors import Hung, NotReplicated, Unread, not_done
 from .redis_rounds import Address, Call, Words
 from .redis_server import RedisServer
 
@@ -158,6 +158,12 @@ def is_outdated(
     if server.kind != "cluster":
         return False
     return look_again or bool(doubted) or not known.ranges
+
+
+def hung(error: Exception, server: RedisServer) -> Exception:
+    """What a silence is: where there is one server, no other one may answer in its place."""
+    is_silent = isinstance(error, exceptions.TimeoutError)
+    return Hung(error) if is_silent and server.kind == "server" else error
 
 
 def to_ask(known: SlotMap, server: RedisServer, doubted: frozenset[Address]) -> tuple[Address, ...]:

@@ -3,7 +3,9 @@
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -208,10 +210,54 @@ def test_a_wrong_password_is_not_shown(server: Server) -> None:
     with pytest.raises(StoreUnavailable) as caught:
         RedisStore.from_url(url)
     assert CANARY not in str(caught.value)
-    with pytest.raises(StoreUnavailable, match=r"asks for a password|AuthenticationError"):
+    with pytest.raises(StoreUnavailable, match="asks for a password"):
         RedisStore.from_url(f"redis://127.0.0.1:{server.port}")
     with RedisStore.from_url(f"redis://:right@127.0.0.1:{server.port}/3") as store:
         assert "right" not in repr(store)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "rest", "hint"),
+    [
+        ("redis+cluster://", "", "connect with redis://"),
+        ("redis+sentinel://", "/mine", "connect with redis://"),
+        ("redis://", "/99", "fewer numbered databases"),
+        (f"redis://:{CANARY}@", "", "has no password"),
+    ],
+)
+def test_a_url_of_another_kind_of_server_says_how_to_connect(
+    server: Server, scheme: str, rest: str, hint: str
+) -> None:
+    with pytest.raises(StoreUnavailable, match=hint) as caught:
+        RedisStore.from_url(f"{scheme}127.0.0.1:{server.port}{rest}")
+    assert CANARY not in str(caught.value)
+
+
+def test_the_only_server_is_waited_for_twice(server: Server, store: RedisStore) -> None:
+    server.ask("CLIENT", "PAUSE", "60000", "ALL")
+    start = time.monotonic()
+    with pytest.raises(StoreUnavailable, match="TimeoutError"):
+        store.load("h1")
+    assert time.monotonic() - start < 3 * 0.2
+
+
+def test_what_is_under_way_when_a_store_is_closed_ends_well(server: Server) -> None:
+    def load(store: RedisStore) -> str:
+        try:
+            while True:
+                store.load("h1")
+        except StoreUnavailable as error:
+            return str(error)
+
+    with ThreadPoolExecutor(6) as threads:
+        for _ in range(10):
+            store = RedisStore.from_url(server.url)
+            working = [threads.submit(load, store) for _ in range(6)]
+            until(lambda: calls_of(server, "hmget") > 100, "busy")
+            store.close()
+            assert {one.result(10) for one in working} == {"the store is closed; open a new one."}
+            server.ask("CONFIG", "RESETSTAT")
+    until(lambda: int(server.info("clients")["connected_clients"]) == 1, "all connections closed")
 
 
 def test_a_server_of_a_cluster_says_how_to_connect(redis_cluster: Cluster) -> None:
