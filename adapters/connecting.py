@@ -61,8 +61,12 @@ def open_store(url: str) -> OpenStore:
 
 def open_database(place: str | os.PathLike[str]) -> OpenStore:
     """As `open_store`; what is no connection string is the path of a SQLite file."""
-    if isinstance(place, str) and "://" in place:
-        return open_store(place)
+    if isinstance(place, str):
+        scheme, colon, rest = place.partition(":")
+        if rest.startswith("//"):
+            return open_store(place)
+        if colon and scheme in _OPENERS:  # no file is meant
+            raise InvalidInput(f"a connection string begins with {scheme}://, not {scheme}: alone.")
     return SqliteStore(place)
 
 

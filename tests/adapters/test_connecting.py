@@ -51,6 +51,8 @@ def test_a_path_is_a_place_too(tmp_path: Path) -> None:
         with closing(open_database(place)) as store:
             assert isinstance(store, SqliteStore)
     assert isinstance(open_database("memory://"), MemoryStore)
+    with pytest.raises(InvalidInput, match="begins with postgresql://"):
+        open_database("postgresql:ada:canary@host")
 
 
 def test_postgresql_with_options_of_ours_and_of_the_drivers(

@@ -416,6 +416,15 @@ def test_a_reply_that_comes_too_late_is_nobody_elses(
         assert store.load("h1") == make_record("h1")  # asked while the other reply is still to come
 
 
+def test_a_scan_is_asked_again_of_the_same_server() -> None:
+    one = ("one", 6379)
+    act = ask([Call("SCAN", "", (17,), at=one, repeatable=True), Call("GET", "k", repeatable=True)])
+    next(act)
+    again = act.send([OSError(), OSError()])
+    assert isinstance(again, Round)
+    assert [call.at for call in again.calls] == [one, None]
+
+
 def test_nothing_was_sent_where_no_sentinel_knows_the_primary(group: Replicated) -> None:
     line = Line(RedisServer.from_url(group.url.replace("/mine", "/other")), None)
     (reply,) = line._answer(Round([Call("SET", "key", ("value",))]))  # pyright: ignore[reportPrivateUsage]  # one round
