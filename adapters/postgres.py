@@ -12,10 +12,10 @@ are given, `target_session_attrs=read-write` finds it.
 Behind PgBouncer in transaction mode there is nothing to set: no statement relies on another one's
 session, nothing is prepared unless asked for. Limits for statements are the server's to keep:
 `ALTER ROLE app SET statement_timeout = '5s'`. They end, too, what the server still does for a
-caller who was cancelled: it isn't asked to stop, its connection is closed. A server that hangs keeps
-none, and a caller that blocks waits for it; one that awaits may set a deadline. Autocommit under READ
-COMMITTED, the default, is what the acts are made for; under a stricter isolation the server gives
-up more of them, which are then asked again, a few times.
+caller who was cancelled: it isn't asked to stop, its connection is closed. A server that hangs
+keeps no limit, and a caller that blocks waits for it; one that awaits may set a deadline.
+Autocommit under READ COMMITTED, the default, is what the acts are made for; under a stricter
+isolation the server gives up more of them, which are then asked again, a few times.
 
 Others speak the same protocol; none was tested. On CockroachDB and YugabyteDB the acts need JSONB,
 `FOR UPDATE SKIP LOCKED` and writing WITH queries. The tables are made with words of PostgreSQL's

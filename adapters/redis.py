@@ -30,7 +30,7 @@ by what the primary has. Two faults in a row, its replicas cut off and then itse
 rotation back. Redis's own `min-replicas-to-write 1` and `min-replicas-max-lag 10` stop a
 primary that is cut off from its replicas from taking writes that its successor won't have.
 
-A server that is silent is waited for `socket_timeout` (5 s), twice where the act can be asked again.
+A server that is silent is waited for `socket_timeout` (5 s), twice if an act may be asked again.
 
 Set `maxmemory-policy noeviction`: or Redis logs users out to make room, and forgets hints.
 """

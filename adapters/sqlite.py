@@ -153,7 +153,11 @@ class SqliteStore:
         return tuple(map(_record, self._file.read(_LIST, (user_id, tenant_id))))
 
     def purge(self, now: int, limit: int) -> int:
-        """Delete records that are over, those that ended first."""
+        """Delete records that are over, those that ended first.
+
+        Others who write wait meanwhile: where many are over, delete a few dozen at a time and rest
+        twenty times as long as that took.
+        """
         return self._file.write(_PURGE, (now, max(limit, 0)))  # to SQLite less than 0 is no limit
 
     def load_secret(self, name: str) -> bytes | None:

@@ -30,7 +30,8 @@ from .tables import Report, count, milliseconds
 T = TypeVar("T")
 
 BOUND = 2.0  # of the p99 while purging, to that before
-BATCHES = {"sqlite": 100, "postgres": 100}  # records; see purging.py
+BATCHES = {"sqlite": 30, "postgres": 100}  # records; see purging.py
+RESTS = {"sqlite": 20, "postgres": 1}  # SQLite has one writer, whom all others wait for
 AT_MOST = 300  # s that a purge may take
 THREADS = 4
 PAUSE = 0.01  # s between two acts of a thread, on average
@@ -100,6 +101,7 @@ def _purged(store: str, place: Place) -> Purged:
         "tests.load.purging",
         place.url,
         str(batch),
+        str(RESTS[store]),
         str(AT_MOST),
     ]
     began = time.monotonic()

@@ -1,8 +1,8 @@
-"""A process that purges, as a nightly job would: `python -m tests.load.purging URL BATCH
+"""A process that purges, as a nightly job would: `python -m tests.load.purging URL BATCH RESTS
 SECONDS`.
 
-It rests after each batch for as long as that took, so that it takes half of the store's time at
-most. It ends when nothing is over, or the seconds are, and tells how many it deleted.
+It rests after each batch for so many times as long as that took. It ends when nothing is over, or
+the seconds are, and tells how many it deleted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from counterfoil.adapters import open_store
 from .population import now
 
 
-def main(url: str, batch: int, seconds: int) -> int:
+def main(url: str, batch: int, rests: int, seconds: int) -> int:
     """Purge all that is over; answers how many that was."""
     store = open_store(url)
     purged, done = 0, batch
@@ -24,11 +24,11 @@ def main(url: str, batch: int, seconds: int) -> int:
         start = time.monotonic()
         done = store.purge(now(), batch)
         purged += done
-        time.sleep(time.monotonic() - start)
+        time.sleep(rests * (time.monotonic() - start))
     store.close()
     return purged
 
 
 if __name__ == "__main__":
-    url, batch, seconds = sys.argv[1:]
-    print(main(url, int(batch), int(seconds)))
+    url, batch, rests, seconds = sys.argv[1:]
+    print(main(url, int(batch), int(rests), int(seconds)))
