@@ -119,9 +119,8 @@ def primaries() -> Act[Sequence[Address]]:
 def _ask_again(calls: Sequence[Call], replies: list[Any]) -> Act[list[Any]]:
     asked: Iterable[int] = range(len(calls))
     for tried, pause in enumerate(PAUSES):
-        if tried:  # who is silent twice is waited for no longer
-            asked = [number for number in asked if not isinstance(replies[number], Hung)]
-        tries = {n: again for n in asked if (again := _again(calls[n], replies[n])) is not None}
+        again = {n: _again(calls[n], replies[n], tried) for n in asked}
+        tries = {n: call for n, call in again.items() if call is not None}
         if not tries:
             break
         look_again = any(_may_have_moved(replies[number]) for number in tries)
@@ -140,9 +139,11 @@ def _raise_error(replies: Iterable[Any]) -> None:
             raise unavailable(cause) from cause
 
 
-def _again(call: Call, reply: Any) -> Call | None:
+def _again(call: Call, reply: Any, tried: int) -> Call | None:
     if not isinstance(reply, Exception) or isinstance(reply, NotReplicated | Closed):
         return None  # the replicas were waited for as long as they may be
+    if isinstance(reply, Hung) and tried:
+        return None  # and so was the server
     code = code_of(reply)
     if code == "NOSCRIPT":
         return attrs.evolve(call, by_source=True)
