@@ -156,7 +156,7 @@ class SqliteStore:
         """Delete records that are over, those that ended first.
 
         Others who write wait meanwhile: where many are over, delete a few dozen at a time and rest
-        twenty times as long as that took.
+        a hundred times as long as that took.
         """
         return self._file.write(_PURGE, (now, max(limit, 0)))  # to SQLite less than 0 is no limit
 

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 BOUND = 2.0  # of the p99 while purging, to that before
 BATCHES = {"sqlite": 30, "postgres": 100}  # records; see purging.py
-RESTS = {"sqlite": 20, "postgres": 1}  # SQLite has one writer, whom all others wait for
+RESTS = {"sqlite": 100, "postgres": 1}  # SQLite has one writer, whom all others wait for
 AT_MOST = 300  # s that a purge may take
 THREADS = 4
 PAUSE = 0.01  # s between two acts of a thread, on average
