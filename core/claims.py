@@ -194,7 +194,7 @@ def given_validators(validators: object) -> tuple[Validator, ...]:
 
 def _each(several: object) -> Iterator[object]:
     if isinstance(several, str):
-        raise TypeError("a str is one value")
+        raise TypeError  # it is one value
     return iter(cast("Iterable[object]", several))
 
 

@@ -236,7 +236,11 @@ def test_a_wrong_value_that_is_fresh_is_not_fetched_again() -> None:
 
 
 SLIPS = {
-    "a claim": ([BooleanClaim("admin")], r"'admin' is a claim itself \(BooleanClaim\): .*is_true"),
+    "a claim": (
+        [BooleanClaim("admin")],
+        r"'admin' is a claim itself \(BooleanClaim\): say what must be true of it, as in "
+        r"claim\.is_true\(\), claim\.has_value\(\.\.\.\) or claim\.includes\(\.\.\.\)\.$",
+    ),
     "one of several": ([BY_HAND.at_least(1), LEVEL], "'level' is a claim itself"),
     "a method": ([BooleanClaim("admin").is_true], r"not method; call it, as in claim.is_true\(\)"),
     "a class": ([AtLeast], "not type; call it"),
