@@ -45,6 +45,7 @@ from counterfoil import (
     rekey_session,
 )
 from counterfoil.core.examples import example_policy, example_record, example_session
+from counterfoil.core.session import is_told_of
 
 NOW = 1_700_000_100_000
 ENTROPY = b"\x07" * 32
@@ -213,6 +214,8 @@ def test_the_claims_of_the_same_user_stay() -> None:
 def test_the_new_tokens_go_where_the_old_ones_went() -> None:
     attached = attach_to_request_response(example_session(), Transfer.COOKIE, now=NOW).state
     assert isinstance(attached, Session)
+    assert is_told_of(attached)
+    assert not is_told_of(example_session())
     step = resumed(rekey_session(attached, now=NOW, entropy=ENTROPY), OLD)
     step = resumed(step, Established("new.access.token"))
     step = resumed(step, Rotated("unused"))
