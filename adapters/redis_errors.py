@@ -58,20 +58,20 @@ class NotReplicated(exceptions.RedisError):
     """A write that fewer replicas have confirmed in time than were asked for."""
 
 
-class Unsent(exceptions.RedisError):
+class Explained(exceptions.RedisError):
+    """What an error of the driver means here."""
+
+    def __init__(self, error: Exception) -> None:
+        Exception.__init__(self)  # the text may hold values
+        self.error = error
+
+
+class Unsent(Explained):
     """Nothing was sent, since no server could be found or connected to."""
 
-    def __init__(self, error: Exception) -> None:
-        Exception.__init__(self)  # the text may hold values
-        self.error = error
 
-
-class Hung(exceptions.RedisError):
+class Hung(Explained):
     """The only server there is didn't answer in time."""
-
-    def __init__(self, error: Exception) -> None:
-        Exception.__init__(self)  # the text may hold values
-        self.error = error
 
 
 class Unread(exceptions.RedisError):
@@ -88,7 +88,7 @@ def unsent(error: Exception) -> Exception:
     A server that doesn't take a connection in time was waited for long enough: it isn't tried
     again, unless that could do no harm anyway.
     """
-    told = isinstance(error, exceptions.TimeoutError | Closed | Unsent | Hung)
+    told = isinstance(error, exceptions.TimeoutError | Closed | Explained)
     return error if told else Unsent(error)
 
 

@@ -20,9 +20,9 @@ import attrs
 
 from .redis_errors import (
     Closed,
+    Explained,
     Hung,
     NotReplicated,
-    Unsent,
     code_of,
     not_done,
     redirection,
@@ -135,7 +135,7 @@ def _ask_again(calls: Sequence[Call], replies: list[Any]) -> Act[list[Any]]:
 def _raise_error(replies: Iterable[Any]) -> None:
     for reply in replies:
         if isinstance(reply, Exception):
-            cause = reply.error if isinstance(reply, Unsent | Hung) else reply
+            cause = reply.error if isinstance(reply, Explained) else reply
             raise unavailable(cause) from cause
 
 
