@@ -34,11 +34,6 @@ class Memo:
         """The times (ms) at which the keys are known well enough; at others, `learn`."""
         self._take(signer.public_keys())
 
-    @property
-    def keys(self) -> KeySet:
-        """The keys that it verifies with."""
-        return self._keys
-
     def __call__(self, token: str, /) -> Verification:
         """Verify a token, or remember that it was."""
         try:
@@ -71,7 +66,7 @@ class Memo:
             )
             return
         self.current = _minute_from(now)
-        if keys != self._keys.keys:
+        if keys != self.keys.keys:
             self._take(keys)
 
     def sign(self, claims: FrozenDict) -> str:
@@ -85,8 +80,9 @@ class Memo:
         return self._signer.public_keys()
 
     def _take(self, keys: tuple[PublicKey, ...]) -> None:
-        self._keys = KeySet(keys)
-        self._verified = lru_cache(self._size)(_verified_by(self._keys))
+        self.keys = KeySet(keys)
+        """The keys that it verifies with."""
+        self._verified = lru_cache(self._size)(_verified_by(self.keys))
 
 
 def _minute_from(now: int) -> range:

@@ -16,7 +16,7 @@ from .memo import Memo
 _LARGEST = 8192  # octets of headers: what one client makes us keep is bounded in size too
 
 Key: TypeAlias = tuple[str, tuple[tuple[bytes, bytes], ...]]
-"""A request's method, and its headers that decisions are made by."""
+"""A request's method, and its headers that decisions are made by, as ASGI has them."""
 
 
 class Recognised:
@@ -36,11 +36,12 @@ class Recognised:
     def recall(self, key: Key, now: int) -> Session | None:
         """The session of such a request, if it was seen and the token still holds."""
         times, session = self._seen.get(key, _UNSEEN)
-        is_known = now in times and now in self._memo.current and self._keys is self._memo.keys
-        return session if is_known else None
+        memo = self._memo
+        return session if now in times and now in memo.current and self._keys is memo.keys else None
 
-    def remember(self, key: Key, request: RequestFacts, session: Session) -> None:
+    def remember(self, request: RequestFacts, session: Session) -> None:
         """Keep what `core.get_session_from_request` found without another question."""
+        key = _key(request)
         if not is_plain(request, self._policy) or _octets(key) > _LARGEST:
             return
         with self._lock:
@@ -50,6 +51,11 @@ class Recognised:
                 del self._seen[next(iter(self._seen))]
             if len(self._seen) < self._size:
                 self._seen[key] = lasting(session), session
+
+
+def _key(request: RequestFacts) -> Key:
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in request.headers]
+    return request.method, tuple(headers)
 
 
 def _octets(key: Key) -> int:

@@ -31,7 +31,7 @@ class ResponseHeaders:
 
     def __init__(self) -> None:
         self.has_begun = False
-        self._told: list[ResponseEffect] = []
+        self._told: tuple[ResponseEffect, ...] = ()
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -39,19 +39,19 @@ class ResponseHeaders:
 
         `removed` has the lower-case names of headers that the response must not have.
         """
-        folded = self._folded()
+        folded = _fold(self._told)
         single = [(folded.names[key], value.decode()) for key, value in folded.single.items()]
         return [*single, *(("Set-Cookie", line) for line in folded.cookie_lines())]
 
     @property
     def removed(self) -> set[str]:
         """The lower-case names of headers that the response must not have."""
-        return {name.decode() for name in self._folded().removed}
+        return {name.decode() for name in _fold(self._told).removed}
 
     @property
     def carries_tokens(self) -> bool:
         """Whether a client that misses these headers misses tokens, or that they are cleared."""
-        folded = self._folded()
+        folded = _fold(self._told)
         return bool(folded.cookies) or _key(FRONT_HEADER) in folded.single
 
     def onto(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -59,20 +59,21 @@ class ResponseHeaders:
 
         What is appended joins what is there, what is set takes its place.
         """
-        return self._folded().onto(headers) if self._told else list(headers)
+        present = list(headers)
+        if not self._told:
+            return present
+        # Most responses say nothing but that a session was looked at.
+        if self._told == _PRIVATE and _NAMES.isdisjoint([name.lower() for name, _ in present]):
+            return present + _PAIRS
+        return _fold(self._told).onto(present)
 
     def perform(self, effect: ResponseEffect) -> None:
         """Take one response effect; a later one overrides an earlier one."""
-        self._told.append(effect)
+        self._told = (*self._told, effect)
 
     def perform_all(self, effects: Iterable[ResponseEffect]) -> None:
         """Take response effects, one after another."""
-        self._told.extend(effects)
-
-    def _folded(self) -> _Folded:
-        # Most responses say nothing but that a session was looked at.
-        told = tuple(self._told)
-        return _PRIVATE if told == private_response() else _fold(told)
+        self._told += tuple(effects)
 
 
 @attrs.frozen
@@ -148,4 +149,6 @@ def _joined(present: bytes, more: bytes) -> bytes:
     return b", ".join(members)
 
 
-_PRIVATE = _fold(private_response())
+_PRIVATE = private_response()
+_PAIRS = _fold(_PRIVATE).onto(())
+_NAMES = frozenset(name for name, _ in _PAIRS)

@@ -10,7 +10,6 @@ from ...core.request import READ_HEADERS
 from ...core.transport import private_response
 from ...effects import EMPTY, InvalidInput
 from ..held import Checks
-from ..recognised import Key
 from ..response import ResponseHeaders
 from ..sessions import Sessions
 
@@ -21,6 +20,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _KEY = "counterfoil.exchange"
+_PRIVATE = private_response()
 _READ = frozenset(name.encode() for name in READ_HEADERS)
 
 
@@ -81,15 +81,30 @@ class Exchange:
         self, *, required: bool = True, **checks: Unpack[Checks]
     ) -> Session | None:
         """As `core.get_session_from_request`; a rejection becomes the answer by itself."""
-        session = None if checks else self._recalled()
-        if session is None:
-            session = await self.sessions.get_session_from_request(
-                self.request, required=required, **checks
-            )
-            if session is not None and not checks:
-                self._held.recognised.remember(self._key(), self.request, session)
+        recalled = None if checks else self.recall()
+        if recalled is not None:
+            return recalled
+        session = await self.sessions.get_session_from_request(
+            self.request, required=required, **checks
+        )
+        if session is not None and not checks:
+            self._held.recognised.remember(self.request, session)
         if self.on_session is not None and session is not None:
             self.on_session(session)
+        return session
+
+    def recall(self) -> Session | None:
+        """What `get_session` without checks gives, if such a request was seen; else None."""
+        held, scope = self._held, self._scope
+        # ASGI has headers' names in lower case, but a middleware may have added one that isn't, and
+        # the core reads that too: such a request is like none that is remembered.
+        read = [(name, value) for name, value in scope["headers"] if name.lower() in _READ]
+        key = scope.get("method", WEBSOCKET), tuple(read)
+        session = held.recognised.recall(key, held.operations.clock())
+        if session is not None:
+            self.response.perform_all(_PRIVATE)
+            if self.on_session is not None:
+                self.on_session(session)
         return session
 
     async def create_session(
@@ -152,19 +167,6 @@ class Exchange:
             self._scope.pop(_KEY, None)
         else:
             self._scope[_KEY] = self._outer
-
-    def _recalled(self) -> Session | None:
-        held = self._held
-        session = held.recognised.recall(self._key(), held.operations.clock())
-        if session is not None:
-            self.response.perform_all(private_response())
-        return session
-
-    def _key(self) -> Key:
-        # All that a decision is made by. ASGI has headers' names in lower case, but a middleware
-        # may have added one that isn't, and the core reads that too.
-        read = tuple([pair for pair in self._scope["headers"] if pair[0].lower() in _READ])
-        return self._scope.get("method", WEBSOCKET), read
 
 
 def open_exchange(sessions: Sessions, scope: Scope) -> Exchange:

@@ -24,7 +24,7 @@ from typing import TypeAlias
 import attrs
 from tests.bench.rows import Row
 
-ROUNDS, REQUESTS, CONNECTIONS = 51, 200, 16
+ROUNDS, REQUESTS, CONNECTIONS = 201, 100, 16
 LEAST = 0.88  # of the requests a second of the route that ours is held against
 
 Costs: TypeAlias = dict[str, float]

@@ -183,6 +183,16 @@ def test_a_header_that_is_not_in_lower_case_belongs_to_its_request_alone(name: b
     assert isinstance(ended(Exchange(sessions, nobody).get_session()), Rejection)
 
 
+def test_a_server_may_have_headers_as_lists() -> None:
+    sessions = sessions_of(POLICY, Clock())
+    headers = [[b"authorization", f"Bearer {logged_in(sessions)}".encode()]]
+    first, second = (
+        Exchange(sessions, {"type": "http", "method": "GET", "headers": headers}) for _ in "12"
+    )
+    assert second.recall() is None
+    assert ended(first.get_session()) is second.recall()
+
+
 def test_what_is_large_is_not_remembered() -> None:
     sessions = sessions_of(POLICY, Clock())
     cookie = f"sAccessToken={logged_in(sessions)}; other={'x' * 8192}".encode()
