@@ -30,18 +30,18 @@ from ..effects import (
 from .sqlite_connections import Connections
 
 _FIELDS = tuple(field.name for field in attrs.fields(SessionRecord))
-_COLUMNS = (*_FIELDS, "expires_at")  # which follows from others, for purging
+COLUMNS = (*_FIELDS, "expires_at")  # which follows from others, for purging
 
 # Statements are put together from the record's own field names, once: no value is ever in one.
-_NAMES = ", ".join(_COLUMNS)
-_MARKS = ", ".join("?" for _ in _COLUMNS)
-_SETS = ", ".join(f"{name} = ?" for name in _COLUMNS[1:])  # the handle, the first, stays
+_NAMES = ", ".join(COLUMNS)
+_MARKS = ", ".join("?" for _ in COLUMNS)
+_SETS = ", ".join(f"{name} = ?" for name in COLUMNS[1:])  # the handle, the first, stays
 INSERT = f"INSERT INTO sessions ({_NAMES}) VALUES ({_MARKS})"  # noqa: S608  # see above
 """The statement that inserts a `row_of` a record; for loading many of them at once, too."""
 _CREATE = f"{INSERT} ON CONFLICT (handle) DO NOTHING"
 _READ = f"SELECT {', '.join(_FIELDS)} FROM sessions"  # noqa: S608  # see above
-_LOAD = f"{_READ} WHERE handle = ?"
-_SWAP = f"UPDATE sessions SET {_SETS} WHERE handle = ? AND version = ?"  # noqa: S608  # see above
+LOAD = f"{_READ} WHERE handle = ?"
+SWAP = f"UPDATE sessions SET {_SETS} WHERE handle = ? AND version = ?"  # noqa: S608  # see above
 _PAYLOAD = "SELECT payload FROM sessions WHERE handle = ?"
 _MERGE = "UPDATE sessions SET payload = ?, version = version + 1 WHERE handle = ?"
 _REPLACE = "UPDATE sessions SET data = ?, version = version + 1 WHERE handle = ?"
@@ -103,13 +103,13 @@ class SqliteStore:
 
     def load(self, handle: str) -> SessionRecord | Missing:
         """Read a record."""
-        rows = self._file.read(_LOAD, (handle,))
+        rows = self._file.read(LOAD, (handle,))
         return _record(rows[0]) if rows else Missing()
 
     def swap(self, record: SessionRecord, expected_version: int) -> Stale | None:
         """Replace a record by compare-and-swap."""
         handle, *others = row_of(record)
-        swapped = self._file.write(_SWAP, (*others, handle, expected_version))
+        swapped = self._file.write(SWAP, (*others, handle, expected_version))
         return None if swapped else Stale(self.load(handle))
 
     def merge_payload(

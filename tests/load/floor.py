@@ -8,6 +8,7 @@ deriving its successor, or telling an error from another. Then it signs an acces
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -29,13 +30,14 @@ from counterfoil.adapters.redis_record import (
     values_of,
 )
 from counterfoil.adapters.redis_scripts import DONE, SWAP
-from counterfoil.adapters.sqlite import SqliteStore
+from counterfoil.adapters.sqlite import COLUMNS, LOAD, SWAP, SqliteStore, row_of
 
 from ..adapters.redis_servers import Server, clustered
-from ..bench.__main__ import PAYLOAD, bare_script, signing
+from ..bench.__main__ import PAYLOAD, signing
 from ..bench.rows import paired
 from . import in_postgres, in_redis
 from .places import sessions_on
+from .population import DAY, now
 from .tables import Report
 
 BOUND = 1.5
@@ -79,7 +81,29 @@ def _record(store: OpenStore) -> SessionRecord:
 
 @contextmanager
 def _sqlite(folder: Path) -> Generator[Pair]:
-    yield SqliteStore(folder / "ours.db"), bare_script(folder / "bare.db")
+    bare = folder / "bare.db"
+    with SqliteStore(folder / "ours.db") as store, SqliteStore(bare) as schema:
+        record = _record(schema)
+        with closing(sqlite3.connect(bare, isolation_level=None)) as connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            yield store, _bare_on_sqlite(connection, record)
+
+
+def _bare_on_sqlite(connection: sqlite3.Connection, record: SessionRecord) -> Act:
+    sign, version = signing(), record.version
+    values = dict(zip(COLUMNS, row_of(record), strict=True))
+
+    def refresh() -> object:
+        nonlocal version
+        connection.execute(LOAD, (record.handle,)).fetchall()
+        end, digest = now() + DAY, secrets.token_bytes(32)
+        values.update(version=version + 1, current_digest=digest, expires_at=end)
+        _, *others = values.values()
+        assert connection.execute(SWAP, (*others, record.handle, version)).rowcount
+        version += 1
+        return sign(record.user_id)
+
+    return refresh
 
 
 @contextmanager
