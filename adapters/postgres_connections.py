@@ -20,9 +20,9 @@ import select
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
-from threading import BoundedSemaphore
+from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
@@ -44,11 +44,28 @@ WAKE = 0.1  # s after which who waits for the server looks up; psycopg's own, wh
 _ROLLED_BACK = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class _Kept(Generic[C]):
+    """A connection, with the times (s) at which it was opened and last used."""
+
     connection: C
-    opened: float
-    used: float
+    opened: float = attrs.field(factory=time.monotonic)
+    used: float = attrs.field(factory=time.monotonic)
+    _has_news: Callable[[], bool] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._has_news = _looking_at(self.connection.pgconn.socket)
+
+    @property
+    def works(self) -> bool:
+        """Whether the server still listens."""
+        pgconn = self.connection.pgconn
+        try:
+            while self._has_news():  # a farewell, or a notice
+                pgconn.consume_input()
+        except psycopg.Error:
+            return False
+        return pgconn.status == ConnStatus.OK
 
 
 @attrs.define(eq=False)
@@ -65,17 +82,17 @@ class _Idle(Generic[C]):
                 one = self.kept.pop()
             except IndexError:
                 return None
-            if time.monotonic() < one.opened + LIFE and _works(one.connection):
+            if time.monotonic() < one.opened + LIFE and one.works:
                 return one
             end(one.connection)
 
-    def give_back(self, connection: C, opened: float) -> None:
+    def give_back(self, one: _Kept[C]) -> None:
         """Keep one for the next act, unless its own has failed; end those long unused."""
-        now = time.monotonic()
-        if connection.pgconn.transaction_status != TransactionStatus.IDLE:
-            end(connection)
+        if one.connection.pgconn.transaction_status != TransactionStatus.IDLE:
+            end(one.connection)
             return
-        self.kept.append(_Kept(connection, opened, now))
+        one.used = now = time.monotonic()
+        self.kept.append(one)
         while self.kept and (self.ended or self.kept[0].used < now - IDLE):
             self._end_one()
 
@@ -125,22 +142,22 @@ class Connections:
             psycopg.Error: none can be opened.
         """
         places, idle = self._places, self._idle
-        if not places.acquire(timeout=self._patience):
-            raise self._target.busy(self._most, self._patience)
+        try:
+            place = places.get(timeout=self._patience)
+        except Empty:
+            raise self._target.busy(self._most, self._patience) from None
         try:
             if idle.ended:
                 raise StoreUnavailable("the store is closed; open a new one.")
-            one = idle.take()
-            opened = one.opened if one else time.monotonic()
-            connection = one.connection if one else self._open()
+            one = idle.take() or _Kept(self._open())
             try:
-                yield connection
+                yield one.connection
             except BaseException:
-                end(connection)
+                end(one.connection)
                 raise
-            idle.give_back(connection, opened)
+            idle.give_back(one)
         finally:
-            places.release()
+            places.put(place)
 
     @property
     def is_closed(self) -> bool:
@@ -155,7 +172,9 @@ class Connections:
         return psycopg.Connection.connect(**self._target.options)
 
     def _begin(self) -> None:
-        self._places = BoundedSemaphore(self._most)
+        self._places = SimpleQueue[int]()  # a semaphore that the interpreter has in C
+        for place in range(self._most):
+            self._places.put(place)
         self._idle = _Idle[psycopg.Connection[Any]]()
 
     def after_fork(self) -> None:
@@ -198,15 +217,13 @@ class AwaitedConnections:
         try:
             if self._idle.ended:
                 raise StoreUnavailable("the store is closed; open a new one.")
-            one = self._idle.take()
-            opened = one.opened if one else time.monotonic()
-            connection = one.connection if one else await self._open()
+            one = self._idle.take() or _Kept(await self._open())
             try:
-                yield connection
+                yield one.connection
             except BaseException:
-                end(connection)
+                end(one.connection)
                 raise
-            self._idle.give_back(connection, opened)
+            self._idle.give_back(one)
         finally:
             self._places.release()
 
@@ -252,24 +269,15 @@ def end(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> N
     connection.pgconn.finish()
 
 
-def _works(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:
-    pgconn = connection.pgconn
-    try:
-        while _has_news(pgconn.socket):  # a farewell, or a notice
-            pgconn.consume_input()
-    except psycopg.Error:
-        return False
-    return pgconn.status == ConnStatus.OK
-
-
-def _has_news(socket: int) -> bool:
+def _looking_at(socket: int) -> Callable[[], bool]:
+    """A look at whether something can be read from a socket."""
     if (
         sys.platform == "win32"
     ):  # pragma: no cover  # what has no poll() has a select() for any socket
-        return bool(select.select([socket], [], [], 0)[0])
-    look = select.poll()
-    look.register(socket, select.POLLIN)
-    return bool(look.poll(0))
+        return lambda: bool(select.select([socket], [], [], 0)[0])
+    looking = select.poll()
+    looking.register(socket, select.POLLIN)
+    return lambda: bool(looking.poll(0))
 
 
 _ALIVE: WeakSet[Connections | AwaitedConnections] = WeakSet()
