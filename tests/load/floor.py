@@ -18,7 +18,7 @@ import psycopg
 from redis import Redis
 
 from counterfoil import SessionRecord
-from counterfoil.adapters import OpenStore
+from counterfoil.adapters import OpenStore, sqlite
 from counterfoil.adapters.postgres import PostgresStore
 from counterfoil.adapters.postgres_acts import Acts
 from counterfoil.adapters.redis import RedisDurability, RedisStore
@@ -30,7 +30,6 @@ from counterfoil.adapters.redis_record import (
     values_of,
 )
 from counterfoil.adapters.redis_scripts import DONE, SWAP
-from counterfoil.adapters.sqlite import COLUMNS, LOAD, SWAP, SqliteStore, row_of
 
 from ..adapters.redis_servers import Server, clustered
 from ..bench.__main__ import PAYLOAD, signing
@@ -82,7 +81,7 @@ def _record(store: OpenStore) -> SessionRecord:
 @contextmanager
 def _sqlite(folder: Path) -> Generator[Pair]:
     bare = folder / "bare.db"
-    with SqliteStore(folder / "ours.db") as store, SqliteStore(bare) as schema:
+    with sqlite.SqliteStore(folder / "ours.db") as store, sqlite.SqliteStore(bare) as schema:
         record = _record(schema)
         with closing(sqlite3.connect(bare, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = FULL")
@@ -91,15 +90,15 @@ def _sqlite(folder: Path) -> Generator[Pair]:
 
 def _bare_on_sqlite(connection: sqlite3.Connection, record: SessionRecord) -> Act:
     sign, version = signing(), record.version
-    values = dict(zip(COLUMNS, row_of(record), strict=True))
+    values = dict(zip(sqlite.COLUMNS, sqlite.row_of(record), strict=True))
 
     def refresh() -> object:
         nonlocal version
-        connection.execute(LOAD, (record.handle,)).fetchall()
+        connection.execute(sqlite.LOAD, (record.handle,)).fetchall()
         end, digest = now() + DAY, secrets.token_bytes(32)
         values.update(version=version + 1, current_digest=digest, expires_at=end)
         _, *others = values.values()
-        assert connection.execute(SWAP, (*others, record.handle, version)).rowcount
+        assert connection.execute(sqlite.SWAP, (*others, record.handle, version)).rowcount
         version += 1
         return sign(record.user_id)
 
