@@ -26,6 +26,9 @@ class Memo:
     Verifying asks nobody; `learn` and `sign` ask the signer, which may read a file or the store.
     """
 
+    keys: KeySet
+    """Those that it verifies with."""
+
     def __init__(self, signer: Signer, clock: Callable[[], int], size: int = DEFAULT_SIZE) -> None:
         self._signer = signer
         self._clock = clock
@@ -81,7 +84,6 @@ class Memo:
 
     def _take(self, keys: tuple[PublicKey, ...]) -> None:
         self.keys = KeySet(keys)
-        """The keys that it verifies with."""
         self._verified = lru_cache(self._size)(_verified_by(self.keys))
 
 
