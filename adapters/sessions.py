@@ -16,13 +16,16 @@ from ..effects import (
     HasAsyncForm,
     Interpreter,
     InThread,
+    Rejection,
     Signer,
     Step,
     StoreEffect,
+    StoreUnavailable,
     arun,
 )
 from .held import RESPONSE_CHECKS, Checks, Held
 from .operations import Operations
+from .response import ResponseHeaders
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,7 +59,12 @@ class Sessions(Held):
 
         Raises as `BlockingSessions.run` does.
         """
-        return await arun(step, self.interpreter)
+        try:
+            return await arun(step, self.interpreter)
+        except (Rejection, StoreUnavailable) as error:
+            if isinstance(self._response, ResponseHeaders):
+                self._response.refuse(error)
+            raise
 
     async def renew(self) -> None:
         """As `BlockingSessions.renew`."""

@@ -23,24 +23,42 @@ def answer_to(error: Rejection | StoreUnavailable, exchange: Exchange) -> Answer
 
 
 class Sender:
-    """Sends a response, with what the exchange has for it."""
+    """Sends a response, with what the exchange has for it.
 
-    __slots__ = ("_exchange", "_send")
+    Many an application makes a 500 of what it doesn't know. Where that is a refusal, it gives way
+    to the protocol's answer.
+    """
+
+    __slots__ = ("_exchange", "_send", "has_answered")
 
     def __init__(self, exchange: Exchange, send: Send) -> None:
         self._exchange = exchange
         self._send = send
+        self.has_answered = False
 
     def __call__(self, message: Message) -> Awaitable[None]:
         """Pass on one message of the application."""
+        if self.has_answered:
+            return _nothing()
         if message["type"] == "http.response.start":
-            headers = self._exchange.begin(message.get("headers", ()))
-            message = {**message, "headers": headers}
+            refusal = self._exchange.response.refusal if message["status"] == 500 else None
+            if refusal is not None:
+                return self.answer(answer_to(refusal, self._exchange))
+            message = self._begin(message)
         return self._send(message)  # as it is: each coroutine between costs its share
 
     async def answer(self, answer: Answer) -> None:
-        """Send a response of the engine's own."""
+        """Send a response of the engine's own; no other follows."""
+        self.has_answered = True
         body = to_json(answer.body).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await self({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await self({"type": "http.response.body", "body": body})
+        start = {"type": "http.response.start", "status": answer.status, "headers": headers}
+        await self._send(self._begin(start))
+        await self._send({"type": "http.response.body", "body": body})
+
+    def _begin(self, start: Message) -> Message:
+        return {**start, "headers": self._exchange.begin(start.get("headers", ()))}
+
+
+async def _nothing() -> None:
+    pass

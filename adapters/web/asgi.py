@@ -76,6 +76,8 @@ class SessionMiddleware:
             else:
                 await sender.answer(await _answer_route(route, exchange))
         except (Rejection, StoreUnavailable) as error:
+            if sender.has_answered:  # instead of the error page that the application made of it
+                return
             if exchange.has_begun:
                 raise
             await sender.answer(answer_to(error, exchange))

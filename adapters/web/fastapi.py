@@ -42,9 +42,9 @@ def add_sessions(
 ) -> None:
     """Give an application sessions: the middleware, the protocol's routes, the documentation.
 
-    Add CORS middleware after this, so that it stands outside. A FastAPI application that is mounted
-    answers its errors itself: add the same sessions to it too. `recheck` is how long a WebSocket
-    may stay open once its session was revoked, a second or more.
+    Add CORS middleware after this, so that it stands outside. Applications that are mounted have
+    these sessions too; add them there as well for the documentation. `recheck` is how long a
+    WebSocket may stay open once its session was revoked, a second or more.
 
     Raises:
         InvalidInput: these are no sessions that can be awaited, or `recheck` is below a second.

@@ -386,9 +386,9 @@ def test_without_fastapi_the_error_says_what_to_install() -> None:
     assert "pip install 'counterfoil[fastapi]'" in told.stdout
 
 
-@pytest.mark.parametrize(("added", "status"), [(True, 401), (False, 500)])
-def test_a_mounted_application_refuses_by_itself(
-    app: FastAPI, sessions: Sessions, added: bool, status: int
+@pytest.mark.parametrize("added", [True, False])
+def test_a_mounted_application_refuses_as_its_host_does(
+    app: FastAPI, sessions: Sessions, added: bool
 ) -> None:
     within = FastAPI()
     if added:
@@ -400,6 +400,6 @@ def test_a_mounted_application_refuses_by_itself(
 
     app.mount("/within", within)
     with TestClient(app, base_url=ORIGIN, raise_server_exceptions=False) as client:
-        assert client.get("/within/me").status_code == status
+        assert client.get("/within/me").status_code == 401
         client.post("/login", headers={"st-auth-mode": "cookie"})
         assert client.get("/within/me").json() == "ada"

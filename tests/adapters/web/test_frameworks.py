@@ -1,12 +1,15 @@
 """The middleware around other ASGI frameworks: Starlette, Litestar and Quart, as the README has it.
 
-Starlette lets an exception that it doesn't know through to its middleware. Litestar and Quart make
-a 500 of it, so an application hands theirs to `answer_to`.
+Starlette lets an exception that it doesn't know through to its middleware. Litestar, Quart, and a
+Starlette with the middleware around all of it, make a 500 of it, which gives way to the protocol's
+answer; or the application has a handler of its own, which hands it to `answer_to`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import litestar
@@ -16,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from counterfoil import BooleanClaim, Rejection, Session, Sessions, StoreUnavailable
@@ -43,20 +46,31 @@ async def find(exchange: Exchange, path: str) -> Session:
             return await exchange.get_session(check_database=True)
 
 
-def starlette_app(sessions: Sessions) -> ASGIApp:
-    """Starlette's application."""
+def routes() -> list[Route]:
+    """Starlette's."""
 
     async def serve(request: Request) -> PlainTextResponse:
         session = await find(exchange_of(request.scope), request.url.path)
         return PlainTextResponse(session.user_id)
 
-    app = Starlette(routes=[Route("/{path}", serve, methods=["GET", "POST"])])
+    return [Route("/{path}", serve, methods=["GET", "POST"])]
+
+
+def starlette_app(sessions: Sessions) -> ASGIApp:
+    """Starlette's application."""
+    app = Starlette(routes=routes())
     app.add_middleware(SessionMiddleware, sessions=sessions)
     app.add_middleware(CORSMiddleware, **cors(sessions.policy))
     return app
 
 
-def litestar_app(sessions: Sessions) -> ASGIApp:
+def starlette_wrapped(sessions: Sessions) -> ASGIApp:
+    """Starlette's, with the middleware around all of it."""
+    app = SessionMiddleware(Starlette(routes=routes()), sessions)
+    return CORSMiddleware(app, **cors(sessions.policy))
+
+
+def litestar_app(sessions: Sessions, *, handles: bool = False) -> ASGIApp:
     """Litestar's: the middleware stands around all of it, to have the protocol's routes."""
 
     @litestar.route("/{path:str}", http_method=["GET", "POST"], status_code=200)
@@ -68,15 +82,14 @@ def litestar_app(sessions: Sessions) -> ASGIApp:
         body = to_json(answer.body).encode()
         return litestar.Response(body, status_code=answer.status, media_type="application/json")
 
+    handlers: Any = {Rejection: refused, StoreUnavailable: refused} if handles else {}
     app: Any = litestar.Litestar(  # whose ASGI types are closer than ours
-        [serve],
-        exception_handlers={Rejection: refused, StoreUnavailable: refused},
-        openapi_config=None,
+        [serve], exception_handlers=handlers, openapi_config=None
     )
     return CORSMiddleware(SessionMiddleware(app, sessions), **cors(sessions.policy))
 
 
-def quart_app(sessions: Sessions) -> ASGIApp:
+def quart_app(sessions: Sessions, *, handles: bool = False) -> ASGIApp:
     """Quart's: the same, by `asgi_app`."""
     app = quart.Quart(__name__)
 
@@ -84,20 +97,29 @@ def quart_app(sessions: Sessions) -> ASGIApp:
     async def serve(path: str) -> str:
         return (await find(exchange_of(quart.request.scope), f"/{path}")).user_id
 
-    @app.errorhandler(Rejection)
-    @app.errorhandler(StoreUnavailable)
     async def refused(error: Any) -> quart.Response:
         answer = answer_to(error, exchange_of(quart.request.scope))
         return quart.Response(to_json(answer.body), answer.status, mimetype="application/json")
 
+    if handles:
+        app.register_error_handler(Rejection, refused)
+        app.register_error_handler(StoreUnavailable, refused)
     served: Any = app  # whose ASGI types are closer than ours
     served.asgi_app = SessionMiddleware(served.asgi_app, sessions)
     return CORSMiddleware(served, **cors(sessions.policy))
 
 
-@pytest.fixture(
-    params=[starlette_app, litestar_app, quart_app], ids=["starlette", "litestar", "quart"]
-)
+APPS = {
+    "starlette": starlette_app,
+    "starlette, wrapped": starlette_wrapped,
+    "litestar": litestar_app,
+    "litestar, with a handler": partial(litestar_app, handles=True),
+    "quart": quart_app,
+    "quart, with a handler": partial(quart_app, handles=True),
+}
+
+
+@pytest.fixture(params=list(APPS.values()), ids=list(APPS))
 def client(request: pytest.FixtureRequest, make_sessions: Callable[..., Sessions]) -> Any:
     app = request.param(make_sessions(site_origin=SITE))
     headers = {"origin": SITE, "sec-fetch-site": "same-site"}
@@ -173,3 +195,62 @@ def test_every_answer_can_be_read_by_the_sites_pages(client: TestClient, store: 
         exposed = answer.headers["access-control-expose-headers"].split(", ")
         assert {"front-token", "anti-csrf", "st-access-token", "st-refresh-token"} <= set(exposed)
         assert "Origin" in answer.headers["vary"]
+
+
+async def caught(request: Request) -> PlainTextResponse:
+    """Go on without a session, and fail for another reason."""
+    with suppress(Rejection):
+        await exchange_of(request.scope).get_session()
+    if request.url.path == "/own":
+        return PlainTextResponse("the application's own", status_code=500)
+    raise ZeroDivisionError
+
+
+async def refused(request: Request) -> PlainTextResponse:
+    """Need a session."""
+    return PlainTextResponse((await exchange_of(request.scope).get_session()).user_id)
+
+
+ERRORS = [Route("/own", caught), Route("/fails", caught), Route("/me", refused)]
+
+
+def mounted(sessions: Sessions) -> ASGIApp:
+    """An application in another that has the middleware."""
+    app = Starlette(routes=[Mount("/", Starlette(routes=ERRORS))])
+    app.add_middleware(SessionMiddleware, sessions=sessions)
+    return app
+
+
+def mounted_with(sessions: Sessions) -> ASGIApp:
+    """One that has the middleware in another that hasn't."""
+    inner = SessionMiddleware(Starlette(routes=ERRORS), sessions)
+    return Starlette(routes=[Mount("/", inner)])
+
+
+def under(sessions: Sessions) -> ASGIApp:
+    """One under the middleware."""
+    return SessionMiddleware(Starlette(routes=ERRORS), sessions)
+
+
+@pytest.mark.parametrize("made", [under, mounted, mounted_with])
+def test_only_a_500_that_is_of_a_refusal_gives_way(
+    made: Callable[[Sessions], ASGIApp], make_sessions: Callable[..., Sessions]
+) -> None:
+    app = made(make_sessions())
+    with TestClient(app, base_url=ORIGIN, raise_server_exceptions=False) as client:
+        answers = [client.get(path) for path in ("/me", "/own", "/fails")]
+    assert [answer.status_code for answer in answers] == [401, 500, 500]
+    assert [answer.text for answer in answers[1:]] == [
+        "the application's own",
+        "Internal Server Error",
+    ]
+    assert all(answer.headers["vary"] == "Cookie, Authorization" for answer in answers)
+
+
+def test_what_fails_for_another_reason_is_still_raised(
+    make_sessions: Callable[..., Sessions],
+) -> None:
+    with TestClient(under(make_sessions()), base_url=ORIGIN) as client:
+        assert client.get("/me").status_code == 401
+        with pytest.raises(ZeroDivisionError):
+            client.get("/fails")
