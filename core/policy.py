@@ -123,7 +123,8 @@ class Policy:
     Attributes:
         api_origin: where the API is served, as in `https://api.example.com`. Positional.
         site_origin: where the pages are served; the API's origin where they are the same.
-        base_path: where the protocol's routes are; refresh is `{base_path}/session/refresh`.
+        base_path: where the protocol's routes are; refresh is `{base_path}/session/refresh`. As
+            clients see it: `/api/auth` behind a proxy that takes `/api` off.
         issuer: the `iss` of access tokens.
         audience: their `aud`, or None for none.
         algorithm: what new keys sign with: EdDSA, ES256 or RS256.

@@ -18,6 +18,7 @@ from .watching import Statuses, WatchedSessions
 try:
     from fastapi import Depends, FastAPI, Request
     from fastapi.responses import JSONResponse, Response
+    from starlette.requests import ClientDisconnect
 except ImportError as error:
     raise needs("demo") from error
 
@@ -169,13 +170,16 @@ async def _body(request: Request) -> dict[str, Any]:
     """The request's JSON object.
 
     Raises:
-        InvalidInput: it is none, or too large.
+        InvalidInput: it is none, too large, or never came whole.
     """
     text = b""
-    async for part in request.stream():
-        text += part
-        if len(text) > LARGEST_BODY:
-            raise InvalidInput(f"the body must be at most {LARGEST_BODY} bytes.")
+    try:
+        async for part in request.stream():
+            text += part
+            if len(text) > LARGEST_BODY:
+                raise InvalidInput(f"the body must be at most {LARGEST_BODY} bytes.")
+    except ClientDisconnect:
+        raise InvalidInput("the client went away in the middle of its body.") from None
     try:
         body: object = json.loads(text)
     except (ValueError, RecursionError):

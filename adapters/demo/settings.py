@@ -81,6 +81,7 @@ def settings_from(environment: Mapping[str, str]) -> DemoSettings:
 
 def _whole(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
     text = environment.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
+    digits = text.isascii() and text.isdigit() and len(text) < 10
+    if not (digits and least <= int(text) <= most):
         raise InvalidInput(f"{name} must be a whole number from {least} to {most}.")
     return int(text)

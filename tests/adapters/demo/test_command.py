@@ -108,6 +108,7 @@ def test_a_port_that_is_taken(start: Start, port: int) -> None:
     ("name", "value", "told"),
     [
         ("PORT", "http", "PORT must be a whole number from 1 to 65535."),
+        ("PORT", "0000080001", "PORT must be a whole number from 1 to 65535."),
         ("ACCESS_TTL", "0", "ACCESS_TTL must be a whole number from 1 to 1209600."),
         ("ACCESS_TTL", "1209601", "ACCESS_TTL must be a whole number from 1 to 1209600."),
         ("GRACE", "-1", "GRACE must be a whole number from 1 to 3600."),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,3 +119,22 @@ def test_a_payload_that_no_cookie_could_carry_is_refused(client: Client) -> None
     client("POST", "/login", {"userId": "ada"})
     assert client("POST", "/claims", {"plan": "x" * 4000}).status == 400
     assert "plan" not in client("GET", "/me").body["payload"]
+
+
+@pytest.mark.parametrize("path", ["/login", "/claims"])
+def test_who_goes_away_in_the_middle_of_a_body_makes_no_error(tmp_path: Path, path: str) -> None:
+    came = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+    headers = [(b"st-auth-mode", b"header")]
+
+    async def receive() -> dict[str, Any]:
+        return next(came, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        assert message.get("status", 400) < 500
+
+    with SqliteStore(tmp_path / "sessions.db") as store:
+        sessions = watched(POLICY, store)
+        session = anyio.run(sessions.create_session, "ada")
+        headers.append((b"authorization", f"Bearer {session.access_token}".encode()))
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": b""}
+        anyio.run(demo(sessions), {**scope, "headers": headers}, receive, send)
