@@ -9,7 +9,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import TypeAlias
 
-from ..core import Policy, RequestFacts, Session
+from ..core import KeySet, Policy, RequestFacts, Session
 from ..core.recognising import is_plain, lasting
 from .memo import Memo
 
@@ -39,14 +39,19 @@ class Recognised:
         memo = self._memo
         return session if now in times and now in memo.current and self._keys is memo.keys else None
 
-    def remember(self, request: RequestFacts, session: Session) -> None:
-        """Keep what `core.get_session_from_request` found without another question."""
+    def remember(self, request: RequestFacts, session: Session, keys: KeySet) -> None:
+        """Keep what `core.get_session_from_request` found without another question, by these keys.
+
+        Other keys may have come meanwhile, which would not have verified its token.
+        """
         key = _key(request)
         if not is_plain(request, self._policy) or _octets(key) > _LARGEST:
             return
         with self._lock:
             if self._keys is not self._memo.keys:
                 self._keys, self._seen = self._memo.keys, {}
+            if keys is not self._keys:
+                return
             if len(self._seen) >= self._size > 0:
                 del self._seen[next(iter(self._seen))]
             if len(self._seen) < self._size:

@@ -84,11 +84,12 @@ class Exchange:
         recalled = None if checks else self.recall()
         if recalled is not None:
             return recalled
+        keys = self._held.memo.keys
         session = await self.sessions.get_session_from_request(
             self.request, required=required, **checks
         )
         if session is not None and not checks:
-            self._held.recognised.remember(self.request, session)
+            self._held.recognised.remember(self.request, session, keys)
         if self.on_session is not None and session is not None:
             self.on_session(session)
         return session

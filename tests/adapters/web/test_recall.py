@@ -135,6 +135,20 @@ def test_it_is_forgotten_with_the_keys() -> None:
         anyio.run(Exchange(sessions, dict(scope)).get_session)
 
 
+def test_what_was_verified_by_other_keys_is_not_remembered() -> None:
+    clock = Clock()
+    sessions = sessions_of(POLICY, clock)
+    headers = ((b"authorization", f"Bearer {logged_in(sessions)}".encode()),)
+    request = RequestFacts("GET", headers)
+    session = ended(Exchange(sessions, {"method": "GET", "headers": headers}).get_session())
+    before = sessions.memo.keys
+    memo: Any = sessions.memo
+    memo._take(LocalKeys.in_memory(clock=clock).public_keys())
+    for keys, is_known in ((before, False), (sessions.memo.keys, True)):
+        sessions.recognised.remember(request, session, keys)
+        assert (sessions.recognised.recall(("GET", headers), clock.now) is not None) is is_known
+
+
 def test_it_is_not_recalled_when_it_is_time_to_ask_for_the_keys() -> None:
     clock = Clock()
     sessions = sessions_of(POLICY, clock)
