@@ -119,21 +119,25 @@ def verify_session(
     return VerifySession(required, checks)
 
 
-def get_exchange(connection: HTTPConnection) -> Exchange:
+async def get_exchange(connection: HTTPConnection) -> Exchange:
     """A dependency that gives the request's exchange, for logging in and more."""
+    # Asynchronous, or FastAPI would call it in a thread.
     return exchange_of(connection.scope)
 
 
 require_session = verify_session()
 """What `SessionDep` depends on: tests may put a session of theirs in its place."""
 
-SessionDep = Annotated[Session, Depends(require_session)]
+# FastAPI asks at each request what scope a dependency has, unless that is told.
+SessionDep = Annotated[Session, Depends(require_session, scope="request")]
 """The session of the request, which must have one."""
 
-OptionalSessionDep = Annotated[Session | None, Depends(verify_session(required=False))]
+OptionalSessionDep = Annotated[
+    Session | None, Depends(verify_session(required=False), scope="request")
+]
 """The session of the request, or None."""
 
-ExchangeDep = Annotated[Exchange, Depends(get_exchange)]
+ExchangeDep = Annotated[Exchange, Depends(get_exchange, scope="request")]
 """The exchange of the request."""
 
 
