@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from inspect import iscoroutinefunction
 from typing import Annotated, Any
 
 import anyio
@@ -32,6 +33,7 @@ from counterfoil.adapters.web.fastapi import (
     OptionalSessionDep,
     SessionDep,
     add_sessions,
+    get_exchange,
     require_session,
     verify_session,
 )
@@ -403,3 +405,7 @@ def test_a_mounted_application_refuses_as_its_host_does(
         assert client.get("/within/me").status_code == 401
         client.post("/login", headers={"st-auth-mode": "cookie"})
         assert client.get("/within/me").json() == "ada"
+
+
+def test_the_exchange_is_found_without_a_thread() -> None:
+    assert iscoroutinefunction(get_exchange)
