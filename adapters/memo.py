@@ -83,8 +83,9 @@ class Memo:
         return self._signer.public_keys()
 
     def _take(self, keys: tuple[PublicKey, ...]) -> None:
-        self.keys = KeySet(keys)
-        self._verified = lru_cache(self._size)(_verified_by(self.keys))
+        known = KeySet(keys)
+        self._verified = lru_cache(self._size)(_verified_by(known))
+        self.keys = known  # last: what was verified before is never taken for verified by these
 
 
 def _minute_from(now: int) -> range:

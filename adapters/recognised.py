@@ -49,7 +49,7 @@ class Recognised:
             return
         with self._lock:
             if self._keys is not self._memo.keys:
-                self._keys, self._seen = self._memo.keys, {}
+                self._seen, self._keys = {}, self._memo.keys
             if keys is not self._keys:
                 return
             if len(self._seen) >= self._size > 0:

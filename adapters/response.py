@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import assert_never
-from weakref import ReferenceType, ref
 
 import attrs
 
 from ..core import set_cookie_line
 from ..core.transport import FRONT_HEADER, private_response
-from ..effects import (
-    AppendHeader,
-    Rejection,
-    RemoveHeader,
-    ResponseEffect,
-    SetCookie,
-    SetHeader,
-    StoreUnavailable,
-)
-
-Refusal = Rejection | StoreUnavailable
+from ..effects import AppendHeader, RemoveHeader, ResponseEffect, SetCookie, SetHeader
 
 
 class ResponseHeaders:
@@ -38,11 +27,10 @@ class ResponseHeaders:
     from then on.
     """
 
-    __slots__ = ("_refusal", "_told", "has_begun")
+    __slots__ = ("_told", "has_begun")
 
     def __init__(self) -> None:
         self.has_begun = False
-        self._refusal: ReferenceType[Refusal] | None = None
         self._told: tuple[ResponseEffect, ...] = ()
 
     @property
@@ -65,18 +53,6 @@ class ResponseHeaders:
         """Whether a client that misses these headers misses tokens, or that they are cleared."""
         folded = _fold(self._told)
         return bool(folded.cookies) or _key(FRONT_HEADER) in folded.single
-
-    @property
-    def refusal(self) -> Refusal | None:
-        """What an operation has raised, as long as somebody is busy with it.
-
-        An application that caught it, and went on without it, has let it go.
-        """
-        return None if self._refusal is None else self._refusal()
-
-    def refuse(self, error: Refusal) -> None:
-        """Take note of what an operation raises."""
-        self._refusal = ref(error)
 
     def onto(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """These headers on those that a response has already, as ASGI and WSGI servers take them.

@@ -16,16 +16,13 @@ from ..effects import (
     HasAsyncForm,
     Interpreter,
     InThread,
-    Rejection,
     Signer,
     Step,
     StoreEffect,
-    StoreUnavailable,
     arun,
 )
 from .held import RESPONSE_CHECKS, Checks, Held
 from .operations import Operations
-from .response import ResponseHeaders
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,12 +56,7 @@ class Sessions(Held):
 
         Raises as `BlockingSessions.run` does.
         """
-        try:
-            return await arun(step, self.interpreter)
-        except (Rejection, StoreUnavailable) as error:
-            if isinstance(self._response, ResponseHeaders):
-                self._response.refuse(error)
-            raise
+        return await arun(step, self.interpreter)
 
     async def renew(self) -> None:
         """As `BlockingSessions.renew`."""

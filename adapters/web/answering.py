@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable
 
 from ...core import UNAVAILABLE, Answer, answer
@@ -25,31 +26,34 @@ def answer_to(error: Rejection | StoreUnavailable, exchange: Exchange) -> Answer
 class Sender:
     """Sends a response, with what the exchange has for it.
 
-    Many an application makes a 500 of what it doesn't know. Where that is a refusal, it gives way
-    to the protocol's answer.
+    Many an application makes a 500 of an exception that it doesn't know, while it handles it.
+    Where that is a refusal, the 500 gives way to the protocol's answer.
     """
 
-    __slots__ = ("_exchange", "_send", "has_answered")
+    __slots__ = ("_exchange", "_has_answered", "_send", "gave_way")
 
     def __init__(self, exchange: Exchange, send: Send) -> None:
         self._exchange = exchange
         self._send = send
-        self.has_answered = False
+        self._has_answered = False
+        self.gave_way: BaseException | None = None
+        """The refusal that was answered in place of a 500: the application may raise it still."""
 
     def __call__(self, message: Message) -> Awaitable[None]:
         """Pass on one message of the application."""
-        if self.has_answered:
+        if self._has_answered:
             return _nothing()
         if message["type"] == "http.response.start":
-            refusal = self._exchange.response.refusal if message["status"] == 500 else None
-            if refusal is not None:
-                return self.answer(answer_to(refusal, self._exchange))
+            handled = sys.exception() if message["status"] == 500 else None
+            if isinstance(handled, Rejection | StoreUnavailable):
+                self.gave_way = handled
+                return self.answer(answer_to(handled, self._exchange))
             message = self._begin(message)
         return self._send(message)  # as it is: each coroutine between costs its share
 
     async def answer(self, answer: Answer) -> None:
         """Send a response of the engine's own; no other follows."""
-        self.has_answered = True
+        self._has_answered = True
         body = to_json(answer.body).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}

@@ -76,7 +76,7 @@ class SessionMiddleware:
             else:
                 await sender.answer(await _answer_route(route, exchange))
         except (Rejection, StoreUnavailable) as error:
-            if sender.has_answered:  # instead of the error page that the application made of it
+            if error is sender.gave_way:
                 return
             if exchange.has_begun:
                 raise
@@ -88,6 +88,7 @@ class SessionMiddleware:
                 await sender.answer(FAILED)
             raise
         finally:
+            sender.gave_way = None  # its traceback holds this frame
             exchange.close()
 
 

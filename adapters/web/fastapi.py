@@ -126,7 +126,11 @@ async def get_exchange(connection: HTTPConnection) -> Exchange:
 
 
 require_session = verify_session()
-"""What `SessionDep` depends on: tests may put a session of theirs in its place."""
+"""What `SessionDep` depends on: tests may put a session of theirs in its place.
+
+A router whose `dependencies` have `Depends(require_session, scope="request")` asks no second time
+for a route's `SessionDep`.
+"""
 
 # FastAPI asks at each request what scope a dependency has, unless that is told.
 SessionDep = Annotated[Session, Depends(require_session, scope="request")]
