@@ -83,6 +83,8 @@ class PostgresStore:
     ) -> None:
         if connections < 1:
             raise InvalidInput(f"connections must be 1 or more, not {connections}.")
+        if not patience >= 0:
+            raise InvalidInput(f"patience must be 0 s or more, not {patience}.")
         if not schema or "\0" in schema or len(schema.encode()) > 63:
             raise InvalidInput("schema must be a name of 1 to 63 bytes.")
         self._target = Target.of(conninfo, prepared=prepared)

@@ -70,6 +70,9 @@ def test_no_connection_string_at_all() -> None:
         PostgresStore(nothing)
     with pytest.raises(InvalidInput, match="1 or more"):
         PostgresStore("postgresql:///app", connections=0)
+    for patience in (-1.0, math.nan):
+        with pytest.raises(InvalidInput, match="0 s or more"):
+            PostgresStore("postgresql:///app", patience=patience)
 
 
 def test_a_target_shows_no_password(postgres: PostgresServer) -> None:
