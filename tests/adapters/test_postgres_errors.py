@@ -1,5 +1,6 @@
 """What goes wrong between a PostgreSQL store and its server, and that no message tells a secret."""
 
+import math
 import traceback
 from typing import Any
 
