@@ -194,8 +194,9 @@ def to_json(value: Json) -> str:
 
 def from_json(text: str | bytes) -> FrozenDict:
     """A stored JSON object, frozen. For text that `to_json` or a JSON column wrote."""
-    # The only object in two characters is the empty one.
-    return cast("FrozenDict", _settle(json.loads(text))) if len(text) != 2 else EMPTY
+    if isinstance(text, str) and text == "{}":
+        return EMPTY
+    return cast("FrozenDict", _settle(json.loads(text)))
 
 
 def json_size(value: Json) -> int:
