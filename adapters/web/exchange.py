@@ -82,8 +82,10 @@ class Exchange:
     ) -> Session | None:
         """As `core.get_session_from_request`; a rejection becomes the answer by itself."""
         recalled = None if checks else self.recall()
-        if recalled is not None:
-            return recalled
+        return recalled or await self.find_session(required=required, **checks)
+
+    async def find_session(self, *, required: bool, **checks: Unpack[Checks]) -> Session | None:
+        """As `get_session`, for a request that `recall` doesn't know."""
         keys = self._held.memo.keys
         session = await self.sessions.get_session_from_request(
             self.request, required=required, **checks

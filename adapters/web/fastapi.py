@@ -79,11 +79,9 @@ class VerifySession(SecurityBase):
     async def __call__(self, connection: HTTPConnection) -> Session | None:
         """The session, or None where none is required."""
         exchange = exchange_of(connection.scope)
-        if not self._checks:  # spares a request seen before what it costs to await
-            recalled = exchange.recall()
-            if recalled is not None:
-                return recalled
-        return await exchange.get_session(required=self._required, **self._checks)
+        # Not `get_session`: a request seen before is spared what it costs to await once more.
+        recalled = None if self._checks else exchange.recall()
+        return recalled or await exchange.find_session(required=self._required, **self._checks)
 
 
 def verify_session(
