@@ -78,6 +78,8 @@ class Listeners:
         except Exception:
             _log.exception("the listener failed on %s", effect.event)
             return None
+        if told is None:
+            return None  # most listeners give nothing, and to find out what isn't awaitable takes long
         return _heard(told, effect.event) if inspect.isawaitable(told) else told
 
 

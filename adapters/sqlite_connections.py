@@ -29,15 +29,38 @@ from .sqlite_schema import prepare
 PATIENCE = 60.0  # s that a writer waits for other processes
 
 
-@attrs.define(eq=False)
 class _Lane:
-    """A connection that is opened when it is needed, and the lock of whoever uses it."""
+    """A connection for one user at a time: whoever acquired `lock` and enters the lane.
 
-    lock: Lock = attrs.field(factory=Lock)
-    connection: sqlite3.Connection | None = None
+    It is opened on entry if it isn't open, closed if the user fails, and free on exit.
+    """
+
+    def __init__(self, file: Connections) -> None:
+        self.lock = Lock()
+        self._file = file
+        self._connection: sqlite3.Connection | None = None
+
+    def __enter__(self) -> sqlite3.Connection:
+        if self._connection is not None:
+            return self._connection
+        try:
+            self._connection = self._file.open()
+        except BaseException:
+            self.lock.release()
+            raise
+        return self._connection
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.close()
+        self.lock.release()
+        if isinstance(error, sqlite3.Error):
+            raise self._file.unavailable(error) from error
 
     def close(self) -> None:
-        connection, self.connection = self.connection, None
+        connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
@@ -53,9 +76,9 @@ class Connections:
         """
         self._path = path.absolute()
         self._closed = False
-        self._writer = _Lane()
-        self._readers: list[_Lane] = []
+        self._turn = Lock()  # of the one that writes
         self._adding = Lock()
+        self._lanes: list[_Lane] = []
         self._create()
         with _forking:  # before the first connection is there, or it could cross a fork
             _ALIVE.add(self)
@@ -68,26 +91,20 @@ class Connections:
         Raises:
             StoreUnavailable: the file can't be used; raised from the driver's own error.
         """
-        lane = self._idle_reader()
-        with lane.lock:
-            try:
-                connection = lane.connection or self._open(lane)
-                return connection.execute(statement, values).fetchall()
-            except sqlite3.Error as error:
-                lane.close()
-                raise self._unavailable(error) from error
+        with self._idle_lane() as connection:
+            return connection.execute(statement, values).fetchall()
 
     def write(self, statement: str, values: Sequence[Any]) -> int:
         """Carry out one statement, durably; answers how many rows it changed.
 
         Raises as `read` does.
         """
-        with self.writing() as connection:
+        with self._turn, self._idle_lane() as connection:
             return connection.execute(statement, values).rowcount
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
-        """The connection that writes, in one transaction that holds the file's write lock.
+        """A connection in one transaction that holds the file's write lock.
 
         Raises as `read` does.
         """
@@ -98,19 +115,12 @@ class Connections:
 
     @contextmanager
     def writing(self) -> Generator[sqlite3.Connection]:
-        """The connection that writes. Outside of a transaction each statement commits by itself.
+        """A connection that may write. Outside of a transaction each statement commits by itself.
 
         Raises as `read` does.
         """
-        lane = self._writer
-        with lane.lock:
-            try:
-                yield lane.connection or self._open(lane)
-            except BaseException as error:
-                lane.close()
-                if isinstance(error, sqlite3.Error):
-                    raise self._unavailable(error) from error
-                raise
+        with self._turn, self._idle_lane() as connection:
+            yield connection
 
     def close(self) -> None:
         """Close every connection once it is idle; later calls raise `StoreUnavailable`."""
@@ -121,20 +131,48 @@ class Connections:
     @contextmanager
     def paused(self) -> Generator[None]:
         """All connections closed, and none opened meanwhile."""
-        with ExitStack() as locks:
-            locks.enter_context(self._adding)
-            for lane in (self._writer, *self._readers):
+        with self._turn, self._adding, ExitStack() as locks:
+            for lane in self._lanes:
                 locks.enter_context(lane.lock)
                 lane.close()
             yield
 
-    def _idle_reader(self) -> _Lane:
-        for lane in self._readers:
-            if not lane.lock.locked():
+    def open(self) -> sqlite3.Connection:
+        """A new connection.
+
+        Raises:
+            StoreUnavailable: the file can't be opened, or is closed for good.
+        """
+        if self._closed:
+            raise StoreUnavailable("the store is closed; open a new one.")
+        try:
+            connection = sqlite3.connect(
+                f"{self._path.as_uri()}?mode=rw",  # never creates: a deleted file stays away
+                uri=True,
+                timeout=PATIENCE,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        except sqlite3.Error as error:
+            raise self.unavailable(error) from error
+        # FULL: a commit that was answered survives the loss of power.
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    def unavailable(self, error: sqlite3.Error) -> StoreUnavailable:
+        """What the store's callers are told of a driver's error."""
+        return StoreUnavailable(f"{self._path}: {error}.")
+
+    def _idle_lane(self) -> _Lane:
+        # Always the first that is free, so that one who is alone has but one: a connection that
+        # neither another's write nor long idleness made cold does an act in two thirds of the time.
+        for lane in self._lanes:
+            if lane.lock.acquire(blocking=False):
                 return lane
         with self._adding:
-            lane = _Lane()
-            self._readers.append(lane)
+            lane = _Lane(self)
+            lane.lock.acquire()
+            self._lanes.append(lane)
             return lane
 
     def _create(self) -> None:
@@ -146,23 +184,6 @@ class Connections:
             pass
         except OSError as error:
             raise StoreUnavailable(f"{self._path}: {error.strerror}.") from error
-
-    def _open(self, lane: _Lane) -> sqlite3.Connection:
-        if self._closed:
-            raise StoreUnavailable("the store is closed; open a new one.")
-        lane.connection = connection = sqlite3.connect(
-            f"{self._path.as_uri()}?mode=rw",  # never creates: a file that was deleted stays away
-            uri=True,
-            timeout=PATIENCE,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        # FULL: a commit that was answered survives the loss of power.
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
-
-    def _unavailable(self, error: sqlite3.Error) -> StoreUnavailable:
-        return StoreUnavailable(f"{self._path}: {error}.")
 
 
 _ALIVE: WeakSet[Connections] = WeakSet()

@@ -9,6 +9,8 @@ import attrs
 
 from ..effects import InvalidPolicy
 
+_MILLISECOND = timedelta(milliseconds=1)
+
 
 def positive_duration(
     instance: object, attribute: attrs.Attribute[timedelta], value: object
@@ -34,7 +36,7 @@ def ms(duration: timedelta) -> int:
     >>> ms(timedelta(seconds=1.5))
     1500
     """
-    return duration // timedelta(milliseconds=1)
+    return duration // _MILLISECOND
 
 
 @attrs.frozen(kw_only=True)

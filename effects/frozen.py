@@ -196,7 +196,7 @@ def from_json(text: str | bytes) -> FrozenDict:
     """A stored JSON object, frozen. For text that `to_json` or a JSON column wrote."""
     if isinstance(text, str) and text == "{}":
         return EMPTY
-    return cast("FrozenDict", _settle(json.loads(text)))
+    return cast("FrozenDict", _settled(_decode(text if isinstance(text, str) else text.decode())))
 
 
 def json_size(value: Json) -> int:
@@ -204,17 +204,19 @@ def json_size(value: Json) -> int:
     return len(_encode(value).encode())
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+def _object(pairs: list[tuple[str, object]]) -> FrozenDict:
+    return FrozenDict([(key, _settled(value)) for key, value in pairs])
 
 
-def _settle(value: object) -> Json:
-    # Fresh from the parser: known to be JSON, so only the containers need another type.
-    if type(value) is dict:
-        members = cast("dict[str, object]", value)
-        return FrozenDict({key: _settle(member) for key, member in members.items()})
+def _settled(value: object) -> Json:
+    # Fresh from the parser, so known to be JSON, and its objects are frozen: arrays are left.
     if type(value) is list:
-        return tuple(_settle(member) for member in cast("list[object]", value))
+        return tuple([_settled(member) for member in cast("list[object]", value)])
     return cast("Json", value)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder(object_pairs_hook=_object).decode
 
 
 def _key(key: object, path: str) -> str:
