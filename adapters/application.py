@@ -79,7 +79,9 @@ class Listeners:
             _log.exception("the listener failed on %s", effect.event)
             return None
         if told is None:
-            return None  # most listeners give nothing, and to find out what isn't awaitable takes long
+            return (
+                None  # most listeners give nothing, and to find out what isn't awaitable takes long
+            )
         return _heard(told, effect.event) if inspect.isawaitable(told) else told
 
 

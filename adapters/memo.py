@@ -33,6 +33,7 @@ class Memo:
         self._signer = signer
         self._clock = clock
         self._size = size
+        self._header = ""  # of the token that was signed last: it names the key
         self.current = _minute_from(clock())
         """The times (ms) at which the keys are known well enough; at others, `learn`."""
         self._take(signer.public_keys())
@@ -73,9 +74,12 @@ class Memo:
             self._take(keys)
 
     def sign(self, claims: FrozenDict) -> str:
-        """Have the signer sign, and notice if that changed the keys."""
+        """Have the signer sign, and notice if it signs with another key than before."""
         token = self._signer.sign(claims)
-        self.learn()
+        header, _, _ = token.partition(".")
+        if header != self._header:
+            self.learn()
+            self._header = header
         return token
 
     def public_keys(self) -> tuple[PublicKey, ...]:

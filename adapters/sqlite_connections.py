@@ -1,7 +1,7 @@
-"""Connections to one SQLite file: one that writes, and as many that read at once.
+"""Connections to one SQLite file: as many as are used at once, of which one writes at a time.
 
 Readers never wait for writers: the file is in WAL mode. A writer waits for this process's threads
-(its lock) and for other processes (`PATIENCE`), so that nobody sees "database is locked".
+(their turn) and for other processes (`PATIENCE`), so that nobody sees "database is locked".
 
 A connection is opened when it is first needed and closed when it fails, which rolls back what it
 was in the middle of. It must never cross a fork: SQLite would take the parent's locks for the
@@ -18,10 +18,9 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
+from types import TracebackType
 from typing import Any
 from weakref import WeakSet
-
-import attrs
 
 from ..effects import StoreUnavailable
 from .sqlite_schema import prepare
@@ -29,10 +28,11 @@ from .sqlite_schema import prepare
 PATIENCE = 60.0  # s that a writer waits for other processes
 
 
-class _Lane:
-    """A connection for one user at a time: whoever acquired `lock` and enters the lane.
+class Lane:
+    """A connection that is opened when it is needed, for whoever took it from the idle ones.
 
-    It is opened on entry if it isn't open, closed if the user fails, and free on exit.
+    To be entered under its lock, which is waited for only while connections are paused. In the end
+    the lane is idle again; an error closes its connection before.
     """
 
     def __init__(self, file: Connections) -> None:
@@ -41,13 +41,8 @@ class _Lane:
         self._connection: sqlite3.Connection | None = None
 
     def __enter__(self) -> sqlite3.Connection:
-        if self._connection is not None:
-            return self._connection
-        try:
+        if self._connection is None:
             self._connection = self._file.open()
-        except BaseException:
-            self.lock.release()
-            raise
         return self._connection
 
     def __exit__(
@@ -55,11 +50,12 @@ class _Lane:
     ) -> None:
         if error is not None:
             self.close()
-        self.lock.release()
+        self._file.idle.append(self)
         if isinstance(error, sqlite3.Error):
             raise self._file.unavailable(error) from error
 
     def close(self) -> None:
+        """Close the connection; the next user has another."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -78,7 +74,10 @@ class Connections:
         self._closed = False
         self._turn = Lock()  # of the one that writes
         self._adding = Lock()
-        self._lanes: list[_Lane] = []
+        # To take from the idle ones is one atomic act: who is interrupted there loses a lane, whose
+        # connection then ends with it, and not a lock that a fork would wait for.
+        self._lanes = WeakSet[Lane]()
+        self.idle: list[Lane] = []
         self._create()
         with _forking:  # before the first connection is there, or it could cross a fork
             _ALIVE.add(self)
@@ -91,7 +90,8 @@ class Connections:
         Raises:
             StoreUnavailable: the file can't be used; raised from the driver's own error.
         """
-        with self._idle_lane() as connection:
+        lane = self._take()
+        with lane.lock, lane as connection:
             return connection.execute(statement, values).fetchall()
 
     def write(self, statement: str, values: Sequence[Any]) -> int:
@@ -99,8 +99,10 @@ class Connections:
 
         Raises as `read` does.
         """
-        with self._turn, self._idle_lane() as connection:
-            return connection.execute(statement, values).rowcount
+        with self._turn:
+            lane = self._take()
+            with lane.lock, lane as connection:
+                return connection.execute(statement, values).rowcount
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
@@ -119,8 +121,10 @@ class Connections:
 
         Raises as `read` does.
         """
-        with self._turn, self._idle_lane() as connection:
-            yield connection
+        with self._turn:
+            lane = self._take()
+            with lane.lock, lane as connection:
+                yield connection
 
     def close(self) -> None:
         """Close every connection once it is idle; later calls raise `StoreUnavailable`."""
@@ -141,38 +145,38 @@ class Connections:
         """A new connection.
 
         Raises:
-            StoreUnavailable: the file can't be opened, or is closed for good.
+            StoreUnavailable: the file can't be opened, or the store is closed.
         """
         if self._closed:
             raise StoreUnavailable("the store is closed; open a new one.")
         try:
             connection = sqlite3.connect(
-                f"{self._path.as_uri()}?mode=rw",  # never creates: a deleted file stays away
+                f"{self._path.as_uri()}?mode=rw",  # never creates: what was deleted stays away
                 uri=True,
                 timeout=PATIENCE,
                 isolation_level=None,
                 check_same_thread=False,
             )
+            # FULL: a commit that was answered survives the loss of power.
+            connection.execute("PRAGMA synchronous = FULL")
         except sqlite3.Error as error:
             raise self.unavailable(error) from error
-        # FULL: a commit that was answered survives the loss of power.
-        connection.execute("PRAGMA synchronous = FULL")
         return connection
 
     def unavailable(self, error: sqlite3.Error) -> StoreUnavailable:
-        """What the store's callers are told of a driver's error."""
+        """What callers are told of a driver's error."""
         return StoreUnavailable(f"{self._path}: {error}.")
 
-    def _idle_lane(self) -> _Lane:
-        # Always the first that is free, so that one who is alone has but one: a connection that
-        # neither another's write nor long idleness made cold does an act in two thirds of the time.
-        for lane in self._lanes:
-            if lane.lock.acquire(blocking=False):
-                return lane
+    def _take(self) -> Lane:
+        # The one that was used last: who is alone has but one, and one that other work has not made
+        # cold does an act in two thirds of the time.
+        try:
+            return self.idle.pop()
+        except IndexError:
+            pass
         with self._adding:
-            lane = _Lane(self)
-            lane.lock.acquire()
-            self._lanes.append(lane)
+            lane = Lane(self)
+            self._lanes.add(lane)
             return lane
 
     def _create(self) -> None:

@@ -71,7 +71,7 @@ class AfterLoadToMerge:
     def __call__(self, record: SessionRecord | Missing) -> Step[bool]:
         if isinstance(record, Missing) or self.now >= record.expires_at:
             return Done(False)
-        claims = engine_claims(record, self.policy, now=self.now, entropy=b"")
+        claims = engine_claims(record, self.policy, now=self.now)
         limit = payload_limit(claims, self.policy)
         return Regenerate(record.handle, self.patch, None, limit).then(AfterMergeAway(limit))
 

@@ -184,7 +184,7 @@ class Birth:
 
     def claims(self, record: SessionRecord) -> FrozenDict:
         """The engine's claims of the first access token."""
-        return engine_claims(record, self.policy, now=self.now, entropy=self.entropy)
+        return engine_claims(record, self.policy, now=self.now)
 
     def establish(self, record: SessionRecord) -> Step[Session]:
         """Store the record, and go on with its first access token.

@@ -74,12 +74,3 @@ def new_handle(now: int, entropy: bytes) -> str:
     value = now << 80 | 7 << 76 | (random >> 62 & 0xFFF) << 64 | 2 << 62 | random & (1 << 62) - 1
     digits = f"{value:032x}"
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
-
-
-def fraction(entropy: bytes, label: bytes) -> float:
-    """A number from 0 up to, not including, 1.
-
-    >>> 0 <= fraction(bytes(32), b"jitter") < 1
-    True
-    """
-    return int.from_bytes(draw(entropy, label)[:6]) / (1 << 48)

@@ -44,6 +44,6 @@ def example_record() -> SessionRecord:
 def example_session() -> Session:
     """That record's session, with an access token that nobody signed."""
     record = example_record()
-    claims = engine_claims(record, example_policy(), now=_LOGIN, entropy=_ENTROPY)
+    claims = engine_claims(record, example_policy(), now=_LOGIN)
     access = access_token_of(Secret("header.claims.signature"), {**record.payload, **claims})
     return Session(access=access, policy=example_policy())

@@ -131,8 +131,8 @@ class Policy:
         lifetime: of sessions whose login chooses none.
         longest_access_lifetime: a token that claims to live longer is refused, and a retired key
             is kept for this long.
-        access_jitter: by which share an access token's life may be shorter, drawn for each token,
-            so that refreshes don't come in waves.
+        access_jitter: by which share an access token's life may be shorter, as chance has it for
+            each rotation, so that refreshes don't come in waves.
         leeway: how long after a rotation its predecessor is still answered with the same successor.
         clock_skew: how far in the future a token may have been issued, by another server's clock.
         rotation: the rule that judges refresh tokens.

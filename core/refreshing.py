@@ -45,7 +45,16 @@ from .issuing import issued_session
 from .lifetime import ms
 from .policy import AntiCsrf, Policy
 from .rejections import Unauthorised
-from .rotation import RefreshToken, Verdict, child_of, digest, parse, promoted, successor
+from .rotation import (
+    RefreshToken,
+    Verdict,
+    child_of,
+    digest,
+    parse,
+    promoted,
+    successor,
+    with_rotation,
+)
 from .session import Session
 from .theft import AfterTheft
 from .verifying import rejected
@@ -167,7 +176,7 @@ class Refresh:
 
     def claims(self, record: SessionRecord) -> FrozenDict:
         """The engine's claims of the access token that goes with the record."""
-        return engine_claims(record, self.policy, now=self.now, entropy=self.entropy)
+        return engine_claims(record, self.policy, now=self.now)
 
     def session(
         self, record: SessionRecord, claims: FrozenDict, *, secret: bytes, token: str
@@ -202,7 +211,7 @@ class Refresh:
     def _swap(self, record: SessionRecord, *, generation: int, forked: bool) -> Step[Session]:
         salt = draw(self.entropy, b"salt")
         secret = successor(self.presented.secret, salt)
-        rotated = attrs.evolve(
+        rotated = with_rotation(
             record,
             version=record.version + 1,
             generation=generation,

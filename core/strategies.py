@@ -221,7 +221,7 @@ def _sessions(
     if policy.anti_csrf is not AntiCsrf.VIA_TOKEN:
         record = attrs.evolve(record, anti_csrf_token=None)
     at = draw(st.integers(record.rotated_at, record.expires_at - 1)) if now is None else now
-    claims = engine_claims(record, policy, now=at, entropy=draw(entropy()))
+    claims = engine_claims(record, policy, now=at)
     verified = Session(
         access=_unsigned(FrozenDict({**record.payload, **claims})),
         policy=policy,

@@ -172,14 +172,6 @@ def test_a_store_works_again_once_its_file_does(opened: SqliteStore, path: Path)
     assert opened.load("h1") == record("h1")
 
 
-def test_a_file_that_was_deleted_is_not_made_anew(path: Path) -> None:
-    with SqliteStore(path) as store:
-        path.unlink()
-        with pytest.raises(StoreUnavailable, match="unable to open"):
-            store.load("h1")
-        assert not path.exists()
-
-
 def test_a_file_that_stays_locked_is_unavailable(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dis import opname
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import attrs
@@ -71,7 +74,7 @@ def test_every_connection_is_in_wal_mode_and_syncs_each_commit(
         assert store.load("h1") == Missing()  # while the other still reads
         read.set()
         assert held.result() == Missing()
-        assert len(watched.connections) == 3
+        assert len(watched.connections) == 2
         for connection in watched.connections:
             assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
             assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
@@ -82,7 +85,23 @@ def test_an_idle_connection_is_used_again(watched: Watched, path: Path) -> None:
         for number in range(20):
             store.create(record(f"h{number}"))
             store.load(f"h{number}")
-    assert len(watched.connections) == 2
+    assert len(watched.connections) == 1
+
+
+def test_who_is_alone_has_one_connection_again_after_many_had_theirs(
+    watched: Watched, path: Path
+) -> None:
+    together = threading.Barrier(4)
+    with SqliteStore(path) as store, ThreadPoolExecutor(4) as threads:
+        watched.on_statement = lambda statement: "held" in statement and together.wait(30)
+        assert list(threads.map(store.load, ["held"] * 4)) == [Missing()] * 4
+        used = list[str]()
+        for number, connection in enumerate(watched.connections):
+            connection.set_trace_callback(lambda _, name=str(number): used.append(name))
+        store.create(record("h1"))
+        assert store.load("h1") == record("h1")
+    assert len(watched.connections) == 4
+    assert len(set(used)) == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the locks of POSIX belong to a process")
@@ -107,6 +126,15 @@ def strangers_count(path: Path) -> int:
     """
     command = [sys.executable, "-c", code, str(path)]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def test_a_file_that_was_deleted_is_not_made_anew(path: Path) -> None:
+    connections = Connections(path)
+    with connections.paused():
+        path.unlink()
+    with pytest.raises(StoreUnavailable, match="unable to open"):
+        connections.read("SELECT * FROM sessions", ())
+    assert not path.exists()
 
 
 @pytest.fixture
@@ -173,6 +201,67 @@ def test_a_transaction_that_is_interrupted_is_rolled_back(
     assert notes(connections) == []
     connections.write("INSERT INTO notes (text) VALUES ('next')", ())
     assert notes(connections) == ["next"]
+
+
+class Interruption(BaseException):
+    """What `KeyboardInterrupt` is where one is typed."""
+
+
+@pytest.mark.parametrize("statement", ["SELECT * FROM secrets", "DELETE FROM secrets"])
+def test_whoever_is_interrupted_leaves_no_lock_behind(statement: str, path: Path) -> None:
+    connections = Connections(path)
+    use = connections.read if statement.startswith("SELECT") else connections.write
+    moments = 0
+    while was_interrupted(moments, partial(use, statement, ())):
+        closing = threading.Thread(target=close_all, args=(connections,), daemon=True)
+        closing.start()
+        closing.join(30)
+        assert not closing.is_alive(), moments
+        moments += 1
+    assert moments > 5
+    assert use(statement, ()) in ([], 0)
+    connections.close()
+
+
+def close_all(connections: Connections) -> None:
+    with connections.paused():
+        pass
+
+
+def was_interrupted(moment: int, act: Callable[[], object]) -> bool:
+    """Interrupt an act at one of the moments at which Python looks for signals: after a call."""
+    calls = 0
+
+    def interrupt(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal calls
+        if event == "call":
+            frame.f_trace_opcodes = Path(frame.f_code.co_filename).stem == "sqlite_connections"
+            return tracing()
+        return None
+
+    def tracing() -> Any:
+        called = False
+
+        def trace(frame: FrameType, event: str, _: object) -> Any:
+            nonlocal called, calls
+            if event == "opcode":
+                calls += called
+                if calls > moment:
+                    raise Interruption
+                called = opname[frame.f_code.co_code[frame.f_lasti]].startswith("CALL")
+            return trace
+
+        return trace
+
+    def traced() -> None:
+        sys.settrace(interrupt)
+        try:
+            act()
+        finally:
+            sys.settrace(None)
+
+    with ThreadPoolExecutor(1) as thread:
+        return isinstance(thread.submit(traced).exception(), Interruption)
 
 
 def test_closing_waits_for_whoever_is_at_work(watched: Watched, path: Path) -> None:

@@ -5,7 +5,7 @@ import json
 from base64 import b64decode, urlsafe_b64decode
 from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -44,6 +44,7 @@ from counterfoil.core.access_token import (
 )
 from counterfoil.core.examples import example_policy, example_record
 from counterfoil.core.reserved import ENGINE_CLAIMS
+from counterfoil.core.rotation import digest
 from counterfoil.effects import Algorithm
 
 LOGIN = 1_700_000_000_000
@@ -70,7 +71,7 @@ def record_with(**changes: Any) -> SessionRecord:
 
 def token_of(policy: Policy, now: int = LOGIN, **changes: Any) -> AccessToken:
     """An unsigned token of the example's record, its claims changed."""
-    claims = engine_claims(example_record(), policy, now=now, entropy=bytes(32))
+    claims = engine_claims(example_record(), policy, now=now)
     return access_token_of("header.claims.signature", freeze_object({**claims, **changes}))
 
 
@@ -80,7 +81,7 @@ def token_of(policy: Policy, now: int = LOGIN, **changes: Any) -> AccessToken:
 def test_the_engines_claims() -> None:
     policy = Policy(API, audience="app", access_jitter=0)
     record = record_with(previous_digest=b"p" * 32, anti_csrf_token="guard")
-    claims = engine_claims(record, policy, now=LOGIN + 1_999, entropy=bytes(32))
+    claims = engine_claims(record, policy, now=LOGIN + 1_999)
     assert claims == {
         "sub": "user-1",
         "rsub": "user-1",
@@ -100,35 +101,36 @@ def test_the_engines_claims() -> None:
 
 
 def test_a_first_token_has_no_parent_and_one_without_audience_no_aud() -> None:
-    claims = engine_claims(example_record(), example_policy(), now=LOGIN, entropy=bytes(32))
+    claims = engine_claims(example_record(), example_policy(), now=LOGIN)
     assert set(claims) == set(ENGINE_CLAIMS) - {"aud"}
     assert claims["parentRefreshTokenHash1"] is None
     assert claims["antiCsrfToken"] is None
 
 
 @given(st.binary(min_size=32, max_size=32), st.sampled_from([0, 0.05, 0.5]))
-def test_jitter_shortens_a_life_by_its_share_at_most(entropy: bytes, jitter: float) -> None:
-    record = record_with(access_lifetime=1_000_000)
-    policy = Policy(API, access_jitter=jitter)
-    claims = engine_claims(record, policy, now=LOGIN, entropy=entropy)
+def test_jitter_shortens_a_life_by_its_share_at_most(shown: bytes, jitter: float) -> None:
+    record = record_with(access_lifetime=1_000_000, current_digest=shown)
+    claims = engine_claims(record, Policy(API, access_jitter=jitter), now=LOGIN)
     lives = (access_token_of("a.b.c", claims).expires_at - LOGIN) / 1_000_000
     assert 1 - jitter - 0.001 <= lives <= 1
-    assert engine_claims(record, policy, now=LOGIN, entropy=entropy) == claims
 
 
-def test_jitter_spreads() -> None:
+def test_jitter_is_spread_evenly() -> None:
     policy = Policy(API, access_jitter=0.5)
-    ends = {
-        engine_claims(example_record(), policy, now=LOGIN, entropy=n.to_bytes(32, "big"))["exp"]
-        for n in range(300)
-    }
-    assert len(ends) > 150  # of 450 seconds
+    records = (
+        record_with(access_lifetime=1_000_000, current_digest=digest(n.to_bytes(32, "big")))
+        for n in range(4000)
+    )
+    lives = [engine_claims(record, policy, now=0)["exp"] for record in records]
+    for tenth in range(10):
+        found = sum(500 + 50 * tenth <= cast("int", life) < 550 + 50 * tenth for life in lives)
+        assert 300 < found < 500
 
 
 @given(st.integers(0, 100 * DAY))
 def test_no_token_outlives_the_session(late: int) -> None:
     record = example_record()
-    claims = engine_claims(record, example_policy(), now=LOGIN + late, entropy=bytes(32))
+    claims = engine_claims(record, example_policy(), now=LOGIN + late)
     ends = access_token_of("a.b.c", claims).expires_at
     assert ends <= record.absolute_expires_at
     assert ends <= LOGIN + late + record.access_lifetime
@@ -137,7 +139,7 @@ def test_no_token_outlives_the_session(late: int) -> None:
 @given(st.integers(0, 2**47))
 def test_times_are_whole_seconds_and_never_later_than_they_are(now: int) -> None:
     record = record_with(absolute_expires_at=2**48, access_lifetime=MINUTE)
-    claims = engine_claims(record, Policy(API, access_jitter=0), now=now, entropy=b"")
+    claims = engine_claims(record, Policy(API, access_jitter=0), now=now)
     assert claims["iat"] == now // 1000
     assert claims["exp"] == (now + MINUTE) // 1000
 
@@ -327,11 +329,11 @@ def test_what_is_within_the_limit_fits_in_a_cookie_now_and_after_a_refresh(
 ) -> None:
     policy = Policy(API, algorithm=algorithm, access_cookie=name, audience=audience)
     record = record_with(user_id=user, anti_csrf_token=guard, previous_digest=parent)
-    claims = engine_claims(record, policy, now=LOGIN, entropy=bytes(32))
+    claims = engine_claims(record, policy, now=LOGIN)
     payload = filled(payload_limit(claims, policy), letter)
     check_size(payload, payload_limit(claims, policy))
     for issued in (record, attrs.evolve(record, previous_digest=bytes(32))):
-        following = engine_claims(issued, policy, now=LOGIN, entropy=bytes(32))
+        following = engine_claims(issued, policy, now=LOGIN)
         assert payload_limit(following, policy) == payload_limit(claims, policy)
         token = signer(algorithm).sign(FrozenDict({**payload, **following}))
         size = max(len(name), len("st-access-token")) + len(token)
@@ -343,7 +345,7 @@ def test_what_is_within_the_limit_fits_in_a_cookie_now_and_after_a_refresh(
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_there_is_room_for_a_payload(algorithm: Algorithm) -> None:
     policy = Policy(API, algorithm=algorithm)
-    claims = engine_claims(example_record(), policy, now=LOGIN, entropy=bytes(32))
+    claims = engine_claims(example_record(), policy, now=LOGIN)
     assert payload_limit(claims, policy) > 1_700
 
 
@@ -365,7 +367,7 @@ def test_what_does_not_fit_is_refused_by_its_fattest_claim() -> None:
 
 @given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=5))
 def test_the_size_of_a_token_is_at_most_that_of_its_parts(payload: dict[str, Any]) -> None:
-    engine = engine_claims(example_record(), example_policy(), now=LOGIN, entropy=bytes(32))
+    engine = engine_claims(example_record(), example_policy(), now=LOGIN)
     mine = apply_patch(FrozenDict(), application_payload(freeze_object(payload)))
     assert json_size(FrozenDict({**mine, **engine})) <= json_size(mine) + json_size(engine)
 

@@ -107,13 +107,13 @@ def token(generation: int, secret: bytes, handle: str = RECORD.handle) -> str:
 
 def verify(shown: str, /) -> Verification:
     """Takes any token for the example's access token."""
-    claims = engine_claims(RECORD, POLICY, now=NOW, entropy=ENTROPY)
+    claims = engine_claims(RECORD, POLICY, now=NOW)
     return access_token_of(shown, claims)
 
 
 def session() -> Session:
     """The record's session, attached, under this file's policy."""
-    claims = engine_claims(RECORD, POLICY, now=NOW, entropy=ENTROPY)
+    claims = engine_claims(RECORD, POLICY, now=NOW)
     access = access_token_of("t", {**RECORD.payload, **claims})
     example = attrs.evolve(example_session(), access=access, policy=POLICY)
     attached = attach_to_request_response(example, Transfer.COOKIE, now=NOW).state

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil import ENTROPY_BYTES, InvalidInput
-from counterfoil.core.entropy import check_entropy, check_now, draw, fraction, new_handle
+from counterfoil.core.entropy import check_entropy, check_now, draw, new_handle
 
 ENTROPY = st.binary(min_size=32, max_size=64)
 TIMES = st.integers(0, (1 << 48) - 1)
-LABELS = [b"handle", b"salt", b"refresh secret", b"mac key", b"anti-csrf", b"jitter"]
+LABELS = [b"handle", b"salt", b"refresh secret", b"mac key", b"anti-csrf"]
 
 
 # --- drawing -----------------------------------------------------------------------------------
@@ -33,20 +33,6 @@ def test_no_two_uses_and_no_two_calls_share_a_draw(one: bytes, other: bytes) -> 
     # HMAC fills a short key up with zeros, so those that differ in these alone are one key.
     if one.rstrip(b"\0") != other.rstrip(b"\0"):
         assert drawn.isdisjoint(draw(other, label) for label in LABELS)
-
-
-@given(ENTROPY)
-def test_a_fraction_is_from_0_up_to_but_not_1(entropy: bytes) -> None:
-    share = fraction(entropy, b"jitter")
-    assert 0 <= share < 1
-    assert share == int.from_bytes(draw(entropy, b"jitter")[:6], "big") / 2**48
-
-
-def test_fractions_are_spread_evenly() -> None:
-    shares = [fraction(n.to_bytes(32, "big"), b"jitter") for n in range(4000)]
-    for tenth in range(10):
-        found = sum(tenth <= share * 10 < tenth + 1 for share in shares)
-        assert 300 < found < 500
 
 
 # --- handles -----------------------------------------------------------------------------------

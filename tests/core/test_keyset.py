@@ -39,7 +39,7 @@ from counterfoil.effects import Algorithm
 ALGORITHMS: tuple[Algorithm, ...] = ("EdDSA", "ES256", "RS256")
 KEYS = {algorithm: LocalKeys.in_memory(algorithm=algorithm) for algorithm in ALGORITHMS}
 ALL = KeySet(tuple(key for keys in KEYS.values() for key in keys.public_keys()))
-CLAIMS = engine_claims(example_record(), example_policy(), now=1_700_000_000_000, entropy=bytes(32))
+CLAIMS = engine_claims(example_record(), example_policy(), now=1_700_000_000_000)
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 NOT_OURS = Unverified(Reason.NOT_OURS)
