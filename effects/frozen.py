@@ -214,13 +214,13 @@ def json_size(value: Json) -> int:
 
 def _object(pairs: list[tuple[str, object]]) -> FrozenDict:
     # Fresh from the parser: known to be JSON, so only the arrays need another type.
-    members = [(key, _array(value) if type(value) is list else value) for key, value in pairs]
-    return FrozenDict(cast("list[tuple[str, Json]]", members))
+    return FrozenDict([(key, _settled(value)) for key, value in pairs])
 
 
-def _array(values: list[object]) -> tuple[Json, ...]:
-    members = tuple([_array(value) if type(value) is list else value for value in values])
-    return cast("tuple[Json, ...]", members)
+def _settled(value: object) -> Json:
+    if type(value) is list:
+        return tuple([_settled(member) for member in cast("list[object]", value)])
+    return cast("Json", value)
 
 
 # Both are asked for less than they could do, each of which takes a microsecond: what is frozen

@@ -95,13 +95,13 @@ def test_who_is_alone_has_one_connection_again_after_many_had_theirs(
     with SqliteStore(path) as store, ThreadPoolExecutor(4) as threads:
         watched.on_statement = lambda statement: "held" in statement and together.wait(30)
         assert list(threads.map(store.load, ["held"] * 4)) == [Missing()] * 4
-        used = list[str]()
-        for number, connection in enumerate(watched.connections):
-            connection.set_trace_callback(lambda _, name=str(number): used.append(name))
+        assert len(watched.connections) == 4
+        used = [list[str]() for _ in watched.connections]
+        for connection, statements in zip(watched.connections, used, strict=True):
+            connection.set_trace_callback(statements.append)
         store.create(record("h1"))
         assert store.load("h1") == record("h1")
-    assert len(watched.connections) == 4
-    assert len(set(used)) == 1
+    assert sum(map(bool, used)) == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the locks of POSIX belong to a process")
