@@ -45,16 +45,7 @@ from .issuing import issued_session
 from .lifetime import ms
 from .policy import AntiCsrf, Policy
 from .rejections import Unauthorised
-from .rotation import (
-    RefreshToken,
-    Verdict,
-    child_of,
-    digest,
-    parse,
-    promoted,
-    successor,
-    with_rotation,
-)
+from .rotation import RefreshToken, Verdict, child_of, parse, promoted, rotated, successor
 from .session import Session
 from .theft import AfterTheft
 from .verifying import rejected
@@ -211,19 +202,12 @@ class Refresh:
     def _swap(self, record: SessionRecord, *, generation: int, forked: bool) -> Step[Session]:
         salt = draw(self.entropy, b"salt")
         secret = successor(self.presented.secret, salt)
-        rotated = with_rotation(
-            record,
-            version=record.version + 1,
-            generation=generation,
-            current_digest=digest(secret),
-            previous_digest=self.presented.digest,
-            salt=salt,
-            # Another server's clock may be ahead of ours; a rotation never moves time back.
-            rotated_at=max(self.now, record.rotated_at),
+        following = rotated(
+            record, self.presented, secret, salt, generation=generation, now=self.now
         )
-        claims = self.claims(rotated)
-        swap = Rotate(rotated, expected_version=record.version, claims=claims)
-        return swap.then(AfterSwap(self, rotated, claims, secret, forked))
+        claims = self.claims(following)
+        swap = Rotate(following, expected_version=record.version, claims=claims)
+        return swap.then(AfterSwap(self, following, claims, secret, forked))
 
     def _sign(self, record: SessionRecord) -> Step[Session]:
         claims = self.claims(record)

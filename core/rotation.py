@@ -147,7 +147,59 @@ def successor(secret: bytes, salt: bytes) -> bytes:
     return hmac.digest(secret, salt, "sha256")
 
 
-def with_rotation(
+def rotated(
+    record: SessionRecord,
+    used: RefreshToken,
+    secret: bytes,
+    salt: bytes,
+    *,
+    generation: int,
+    now: int,
+) -> SessionRecord:
+    """The record once a token was used, whose successor has this secret, by this salt."""
+    return _with_line(
+        record,
+        version=record.version + 1,
+        generation=generation,
+        current_digest=digest(secret),
+        previous_digest=used.digest,
+        salt=salt,
+        rotated_at=_no_earlier(now, record),
+    )
+
+
+def child_of(record: SessionRecord, parent: RefreshToken, salt: bytes) -> SessionRecord:
+    """What the record would be if the parent's successor by this salt were the current token."""
+    return _with_line(
+        record,
+        version=record.version,
+        generation=parent.generation + 1,
+        current_digest=digest(successor(parent.secret, salt)),
+        previous_digest=parent.digest,
+        salt=salt,
+        rotated_at=record.rotated_at,
+    )
+
+
+def promoted(record: SessionRecord, child: RefreshToken, *, now: int) -> SessionRecord:
+    """The record once a child has taken its parent's place."""
+    return _with_line(
+        record,
+        version=record.version + 1,
+        generation=child.generation,
+        current_digest=child.digest,
+        previous_digest=record.current_digest,
+        salt=None,
+        rotated_at=_no_earlier(now, record),
+    )
+
+
+def _no_earlier(now: int, record: SessionRecord) -> int:
+    # Another server's clock may be ahead of ours; a rotation never moves time back.
+    return max(now, record.rotated_at)
+
+
+def _with_line(
     record: SessionRecord,
     *,
     version: int,
@@ -157,7 +209,6 @@ def with_rotation(
     salt: bytes | None,
     rotated_at: int,
 ) -> SessionRecord:
-    """The record with another current token, and all else as it is."""
     # Written out: `attrs.evolve` takes twice as long, at every refresh.
     return SessionRecord(
         handle=record.handle,
@@ -178,32 +229,6 @@ def with_rotation(
         anti_csrf_token=record.anti_csrf_token,
         payload=record.payload,
         data=record.data,
-    )
-
-
-def child_of(record: SessionRecord, parent: RefreshToken, salt: bytes) -> SessionRecord:
-    """What the record would be if the parent's successor by this salt were the current token."""
-    return with_rotation(
-        record,
-        version=record.version,
-        generation=parent.generation + 1,
-        current_digest=digest(successor(parent.secret, salt)),
-        previous_digest=parent.digest,
-        salt=salt,
-        rotated_at=record.rotated_at,
-    )
-
-
-def promoted(record: SessionRecord, child: RefreshToken, *, now: int) -> SessionRecord:
-    """The record once a child has taken its parent's place."""
-    return with_rotation(
-        record,
-        version=record.version + 1,
-        generation=child.generation,
-        current_digest=child.digest,
-        previous_digest=record.current_digest,
-        salt=None,
-        rotated_at=max(now, record.rotated_at),
     )
 
 

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterfoil import RefreshToken, SameSuccessor, Secret, SessionRecord, Theft, Verdict
+from counterfoil import (
+    FrozenDict,
+    RefreshToken,
+    SameSuccessor,
+    Secret,
+    SessionRecord,
+    Theft,
+    Verdict,
+)
 from counterfoil.core.examples import example_record
 from counterfoil.core.rotation import (
     TOKEN_CHARACTERS,
@@ -20,6 +28,7 @@ from counterfoil.core.rotation import (
     mint,
     parse,
     promoted,
+    rotated,
     successor,
 )
 
@@ -319,23 +328,58 @@ def test_only_the_last_two_of_a_line_are_ever_answered(forks: list[bool]) -> Non
 def test_a_child_is_what_using_its_parent_would_make(
     secret: bytes, salt: bytes, generation: int
 ) -> None:
-    record = attrs.evolve(kept(3, previous=PREVIOUS), version=4)
+    record = full()
     child = child_of(record, token_of(secret, generation=generation), salt)
     assert (child.generation, child.salt) == (generation + 1, salt)
     assert child.current_digest == digest(successor(secret, salt))
     assert child.previous_digest == digest(secret)
-    unchanged = ("generation", "salt", "current_digest", "previous_digest")
-    assert child == attrs.evolve(record, **{name: getattr(child, name) for name in unchanged})
+    assert (child.version, child.rotated_at) == (record.version, record.rotated_at)
+    assert_rest_is_kept(child, record)
 
 
 @given(SECRETS, st.integers(-9, 9))
 def test_a_child_that_is_promoted_takes_its_parents_place(secret: bytes, later: int) -> None:
-    record = attrs.evolve(kept(3, previous=PREVIOUS), version=4, salt=bytes(32))
+    record = full()
     child = token_of(secret, generation=4)
     after = promoted(record, child, now=record.rotated_at + later)
     assert (after.version, after.generation, after.salt) == (5, 4, None)
     assert (after.current_digest, after.previous_digest) == (child.digest, record.current_digest)
     assert after.rotated_at == record.rotated_at + max(later, 0)
+    assert_rest_is_kept(after, record)
+
+
+@given(SECRETS, SECRETS, SECRETS, GENERATIONS, st.integers(-9, 9))
+def test_a_rotation_puts_the_successor_in_the_place_of_the_token_that_was_used(
+    secret: bytes, following: bytes, salt: bytes, generation: int, later: int
+) -> None:
+    record = full()
+    used = token_of(secret, generation=generation)
+    now = record.rotated_at + later
+    after = rotated(record, used, following, salt, generation=generation + 1, now=now)
+    assert (after.version, after.generation, after.salt) == (5, generation + 1, salt)
+    assert (after.current_digest, after.previous_digest) == (digest(following), used.digest)
+    assert after.rotated_at == record.rotated_at + max(later, 0)
+    assert_rest_is_kept(after, record)
+
+
+LINE = ("version", "generation", "salt", "current_digest", "previous_digest", "rotated_at")
+
+
+def full() -> SessionRecord:
+    """A record none of whose fields has its default."""
+    record = attrs.evolve(
+        kept(3, previous=PREVIOUS),
+        version=4,
+        salt=bytes(32),
+        anti_csrf_token="guard",
+        data=FrozenDict({"cart": 1}),
+    )
+    assert all(getattr(record, f.name) != f.default for f in attrs.fields(SessionRecord))
+    return record
+
+
+def assert_rest_is_kept(after: SessionRecord, before: SessionRecord) -> None:
+    assert after == attrs.evolve(before, **{name: getattr(after, name) for name in LINE})
 
 
 def test_a_rule_is_a_value() -> None:
