@@ -98,6 +98,19 @@ def test_json_is_compact_and_reads_back(value: dict[str, Any]) -> None:
     assert text == json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+@given(OBJECTS, st.text(" \t\n\r"), st.text(" \t\n\r"))
+def test_blanks_around_what_is_stored_are_no_part_of_it(
+    value: dict[str, Any], before: str, after: str
+) -> None:
+    assert from_json(before + json.dumps(value) + after) == freeze_object(value)
+
+
+@pytest.mark.parametrize("text", ["", " ", "{", "{} {}", '{"a": 1}]', "{}x", "\xa0{}", b"\xff"])
+def test_what_is_no_json_or_more_than_one_value_is_refused(text: str | bytes) -> None:
+    with pytest.raises(ValueError, match="Expecting|more than one JSON value|can't decode"):
+        from_json(text)
+
+
 def test_what_was_copied_in_no_longer_follows_the_caller() -> None:
     roles = ["admin"]
     payload = {"roles": roles}
