@@ -107,7 +107,7 @@ def test_blanks_around_what_is_stored_are_no_part_of_it(
 
 @pytest.mark.parametrize("text", ["", " ", "{", "{} {}", '{"a": 1}]', "{}x", "\xa0{}", b"\xff"])
 def test_what_is_no_json_or_more_than_one_value_is_refused(text: str | bytes) -> None:
-    with pytest.raises(ValueError, match="Expecting|more than one JSON value|can't decode"):
+    with pytest.raises(ValueError, match=r"Expecting|more than one JSON value|can't decode"):
         from_json(text)
 
 
