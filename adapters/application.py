@@ -78,10 +78,9 @@ class Listeners:
         except Exception:
             _log.exception("the listener failed on %s", effect.event)
             return None
+        # Most listeners give nothing, and to find out that something can't be awaited takes long.
         if told is None:
-            return (
-                None  # most listeners give nothing, and to find out what isn't awaitable takes long
-            )
+            return None
         return _heard(told, effect.event) if inspect.isawaitable(told) else told
 
 

@@ -54,8 +54,10 @@ class Memo:
         """Whether it is time to `learn`: a minute is over, or a token has an unknown key."""
         return self._clock() not in self.current
 
-    def learn(self) -> None:
+    def learn(self) -> bool:
         """Take over the signer's keys; if they changed, forget what the old ones verified.
+
+        Answers whether the signer gave them.
 
         A signer that fails is asked again in a second; until then, what is known holds: whoever
         made us ask is not to be the one who stops the others.
@@ -68,17 +70,17 @@ class Memo:
             _log.warning(
                 "The signer gave no keys (%s): going on with those known.", type(problem).__name__
             )
-            return
+            return False
         self.current = _minute_from(now)
         if keys != self.keys.keys:
             self._take(keys)
+        return True
 
     def sign(self, claims: FrozenDict) -> str:
         """Have the signer sign, and notice if it signs with another key than before."""
         token = self._signer.sign(claims)
         header, _, _ = token.partition(".")
-        if header != self._header:
-            self.learn()
+        if header != self._header and self.learn():
             self._header = header
         return token
 

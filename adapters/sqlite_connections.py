@@ -31,8 +31,8 @@ PATIENCE = 60.0  # s that a writer waits for other processes
 class Lane:
     """A connection that is opened when it is needed, for whoever took it from the idle ones.
 
-    To be entered under its lock, which is waited for only while connections are paused. In the end
-    the lane is idle again; an error closes its connection before.
+    To be entered under its lock, which others hold for long only while connections are paused. In
+    the end the lane is idle again; an error closes its connection before.
     """
 
     def __init__(self, file: Connections) -> None:
@@ -42,7 +42,11 @@ class Lane:
 
     def __enter__(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = self._file.open()
+            try:
+                self._connection = self._file.open()
+            except BaseException:
+                self._file.idle.append(self)
+                raise
         return self._connection
 
     def __exit__(
@@ -74,9 +78,9 @@ class Connections:
         self._closed = False
         self._turn = Lock()  # of the one that writes
         self._adding = Lock()
-        # To take from the idle ones is one atomic act: who is interrupted there loses a lane, whose
-        # connection then ends with it, and not a lock that a fork would wait for.
-        self._lanes = WeakSet[Lane]()
+        self._lanes: list[Lane] = []
+        # To take from these is one atomic act: who is interrupted there loses a lane, which is
+        # closed with the others all the same, and not a lock that a fork would wait for.
         self.idle: list[Lane] = []
         self._create()
         with _forking:  # before the first connection is there, or it could cross a fork
@@ -157,8 +161,12 @@ class Connections:
                 isolation_level=None,
                 check_same_thread=False,
             )
-            # FULL: a commit that was answered survives the loss of power.
-            connection.execute("PRAGMA synchronous = FULL")
+            try:
+                # FULL: a commit that was answered survives the loss of power.
+                connection.execute("PRAGMA synchronous = FULL")
+            except BaseException:
+                connection.close()  # or it stays open until the garbage collector finds it
+                raise
         except sqlite3.Error as error:
             raise self.unavailable(error) from error
         return connection
@@ -168,15 +176,15 @@ class Connections:
         return StoreUnavailable(f"{self._path}: {error}.")
 
     def _take(self) -> Lane:
-        # The one that was used last: who is alone has but one. SQLite lets go of all pages that it
-        # keeps in a connection once another has written, and is a tenth of a refresh slower then.
+        # The one that was used last: who is alone has but one. Once another connection has written,
+        # SQLite lets go of the pages that it keeps, and a refresh takes a tenth more time.
         try:
             return self.idle.pop()
         except IndexError:
             pass
         with self._adding:
             lane = Lane(self)
-            self._lanes.add(lane)
+            self._lanes.append(lane)
             return lane
 
     def _create(self) -> None:

@@ -131,7 +131,8 @@ def application_payload(claims: Mapping[str, Json]) -> FrozenDict:
 
 
 def _chance(record: SessionRecord) -> float:
-    # From 0 up to 1: a digest of random bytes is as good as a draw, and stands in the token anyway.
+    # From 0 up to, not including, 1. A digest of random bytes is as good as a draw, and the token
+    # shows it anyway.
     return int.from_bytes(record.current_digest[:6]) / (1 << 48)
 
 

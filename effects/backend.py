@@ -124,7 +124,8 @@ class Signer(Protocol):
     def sign(self, claims: FrozenDict) -> str:
         """A compact JWS (RFC 7515) of the claims as UTF-8 JSON, made with the active key.
 
-        Its header holds `alg`, `kid`, `typ` (`TOKEN_TYPE`) and `version` (`TOKEN_VERSION`).
+        Its header holds `alg`, `kid`, `typ` (`TOKEN_TYPE`) and `version` (`TOKEN_VERSION`). A
+        `kid` names one key for ever, which `public_keys` has before it signs.
         """
         ...
 

@@ -198,13 +198,13 @@ def from_json(text: str | bytes) -> FrozenDict:
     Raises:
         ValueError: it is no JSON, or there is more after it.
     """
-    document = (text if isinstance(text, str) else text.decode()).strip(_BLANKS)
+    document = (text if isinstance(text, str) else text.decode("utf-8-sig")).strip(_BLANKS)
     if document == "{}":
         return EMPTY
     value, end = _decode(document)
     if end != len(document):
-        raise InvalidInput("there is more than one JSON value where one is stored.")
-    return cast("FrozenDict", value)
+        raise ValueError("there is something after the JSON value that is stored.")
+    return cast("FrozenDict", _settled(value))
 
 
 def json_size(value: Json) -> int:

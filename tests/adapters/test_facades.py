@@ -401,6 +401,7 @@ class Changing:
 
     def __init__(self, keys: LocalKeys) -> None:
         self.keys = keys
+        self.gives_keys = True
 
     def sign(self, claims: Any) -> str:
         """Sign with the keys of now."""
@@ -408,6 +409,8 @@ class Changing:
 
     def public_keys(self) -> Any:
         """The keys of now."""
+        if not self.gives_keys:
+            raise StoreUnavailable("the keys are away.")
         return self.keys.public_keys()
 
 
@@ -490,6 +493,20 @@ def test_signing_with_a_new_key_is_noticed_at_once(clock: Clock) -> None:
     with pytest.raises(TryRefreshToken):
         sessions.get_session(before)
     assert sessions.memo.public_keys() == sessions.keys.keys
+
+
+def test_a_new_key_is_asked_for_again_if_the_signer_gave_none(clock: Clock) -> None:
+    signer = Changing(LocalKeys.in_memory(clock=clock))
+    sessions = BlockingSessions(POLICY, MemoryStore(), signer, clock=clock, listener=quiet)
+    sessions.create_session("ada")
+    signer.keys = LocalKeys.in_memory(clock=clock)
+    signer.gives_keys = False
+    unknown = sessions.create_session("ada").access_token
+    with pytest.raises(TryRefreshToken):
+        sessions.get_session(unknown)
+    signer.gives_keys = True
+    known = sessions.create_session("ada").access_token
+    assert sessions.get_session(known).user_id == "ada"
 
 
 def test_the_log_hears_what_no_listener_does(caplog: pytest.LogCaptureFixture) -> None:

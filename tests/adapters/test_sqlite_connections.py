@@ -1,5 +1,6 @@
 """The connections to one SQLite file: their modes, their number, their failures and their end."""
 
+import gc
 import os
 import sqlite3
 import subprocess
@@ -24,6 +25,8 @@ from counterfoil.effects import (
     SessionRecord,
     StoreUnavailable,
 )
+
+from .test_sqlite_fork import open_inodes
 
 
 def record(handle: str) -> SessionRecord:
@@ -137,6 +140,21 @@ def test_a_file_that_was_deleted_is_not_made_anew(path: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="there is no list of open files here")
+def test_a_connection_that_fails_at_once_is_closed(path: Path) -> None:
+    connections = Connections(path)
+    with connections.paused():
+        path.write_bytes(b"not a database" * 1000)
+    gc.disable()  # which would close what was only forgotten
+    try:
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable, match="not a database"):
+                connections.read("SELECT * FROM sessions", ())
+        assert path.stat().st_ino not in open_inodes()
+    finally:
+        gc.enable()
+
+
 @pytest.fixture
 def connections(path: Path) -> Iterator[Connections]:
     connections = Connections(path)
@@ -229,7 +247,7 @@ def close_all(connections: Connections) -> None:
 
 
 def was_interrupted(moment: int, act: Callable[[], object]) -> bool:
-    """Interrupt an act at one of the moments at which Python looks for signals: after a call."""
+    """Interrupt an act after one of its calls, where Python looks for signals."""
     calls = 0
 
     def interrupt(frame: FrameType, event: str, _: object) -> Any:
