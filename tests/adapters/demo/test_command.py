@@ -133,6 +133,15 @@ def test_a_database_that_cannot_be(start: Start, tmp_path: Path) -> None:
 # --- in this process, where it is measured what the tests reach ---------------------------------
 
 
+@pytest.fixture
+def heeding_interrupts() -> Iterator[None]:
+    """As in a terminal: who is started in the background has them ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding_interrupts")
 def test_a_server_in_this_process_ends_by_its_signal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
