@@ -63,7 +63,7 @@ class ResponseHeaders:
         if not self._told:
             return present
         # Most responses say nothing but that a session was looked at.
-        if self._told == _PRIVATE and _NAMES.isdisjoint([name.lower() for name, _ in present]):
+        if self._told == PRIVATE and _NAMES.isdisjoint([name.lower() for name, _ in present]):
             return present + _PAIRS
         return _fold(self._told).onto(present)
 
@@ -149,6 +149,8 @@ def _joined(present: bytes, more: bytes) -> bytes:
     return b", ".join(members)
 
 
-_PRIVATE = private_response()
-_PAIRS = _fold(_PRIVATE).onto(())
+PRIVATE = private_response()
+"""What is told of a response that depends on who asks."""
+
+_PAIRS = _fold(PRIVATE).onto(())
 _NAMES = frozenset(name for name, _ in _PAIRS)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 
 from ...core import UNAVAILABLE, Answer, answer
 from ...effects import Rejection, SetHeader, StoreUnavailable, freeze_object, to_json
+from ..response import PRIVATE
 from .exchange import Exchange, Message, Send
 
 RETRY_AFTER = "1"  # s; enough for a server that restarts, not too long for whoever waits
@@ -19,7 +20,7 @@ def answer_to(error: Rejection | StoreUnavailable, exchange: Exchange) -> Answer
     if isinstance(error, Rejection):
         return answer(error, exchange.sessions.policy)
     exchange.response.perform(SetHeader("Retry-After", RETRY_AFTER))
-    exchange.response.perform(SetHeader("Cache-Control", "no-store"))
+    exchange.response.perform_all(PRIVATE)
     return UNAVAILABLE
 
 

@@ -7,10 +7,9 @@ from typing import Any, Literal, TypeAlias, Unpack, cast, overload
 
 from ...core import WEBSOCKET, Lifetime, RequestFacts, Session, SessionClaim
 from ...core.request import READ_HEADERS
-from ...core.transport import private_response
 from ...effects import EMPTY, InvalidInput
 from ..held import Checks
-from ..response import ResponseHeaders
+from ..response import PRIVATE, ResponseHeaders
 from ..sessions import Sessions
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -20,7 +19,6 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _KEY = "counterfoil.exchange"
-_PRIVATE = private_response()
 _READ = frozenset(name.encode() for name in READ_HEADERS)
 
 
@@ -80,7 +78,10 @@ class Exchange:
     async def get_session(
         self, *, required: bool = True, **checks: Unpack[Checks]
     ) -> Session | None:
-        """As `core.get_session_from_request`; a rejection becomes the answer by itself."""
+        """As `core.get_session_from_request`; a rejection becomes the answer by itself.
+
+        It is the session that the request came with, whatever was created or ended since.
+        """
         recalled = None if checks else self.recall()
         return recalled or await self.find_session(required=required, **checks)
 
@@ -105,7 +106,7 @@ class Exchange:
         key = scope.get("method", WEBSOCKET), tuple(read)
         session = held.recognised.recall(key, held.operations.clock())
         if session is not None:
-            self.response.perform_all(_PRIVATE)
+            self.response.perform_all(PRIVATE)
             if self.on_session is not None:
                 self.on_session(session)
         return session

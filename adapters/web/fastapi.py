@@ -95,7 +95,8 @@ def verify_session(
 
     `required`: without a session the answer is 401; if false, the session is None then. A token
     that is shown and isn't good is refused all the same: the client is to refresh it.
-    `validators`: claims that the session must have instead of the policy's; else 403.
+    `validators`: claims that the session must have instead of the policy's; else 403. One that it
+    lacks is fetched: give `Sessions` a fetcher, or make the claim with `fetchable=False`.
     `check_database`: also refuse a session that was revoked since its token was issued.
     `check_anti_csrf`: by the policy's mode; false for a route that checks in a way of its own.
 
@@ -103,7 +104,7 @@ def verify_session(
         InvalidInput: what was given are no validators, such as a claim itself.
 
     >>> from counterfoil import PrimitiveArrayClaim
-    >>> roles = PrimitiveArrayClaim("roles")
+    >>> roles = PrimitiveArrayClaim("roles", fetchable=False)
     >>> admin = verify_session(validators=[roles.includes("admin")])
     >>> async def erase(session: Annotated[Session, Depends(admin)]): ...
     """

@@ -200,6 +200,7 @@ def test_a_store_that_is_away_clears_nothing(site: Site, browser: Browser, store
         answer = browser(method, path)
         assert (answer.status, answer.get("retry-after")) == (503, "1")
         assert answer.get("cache-control") == "no-store"
+        assert answer.get("vary") == "Cookie, Authorization"
         assert answer.get("front-token") is None
         assert browser.jar == before
     store.away = False
