@@ -123,7 +123,10 @@ class Exchange:
         claims: Iterable[SessionClaim] | None = None,
         check_anti_csrf: bool = True,
     ) -> Session:
-        """Log a user in, as `core.create_session_in_request`.
+        """Log a user in, as `core.create_session_in_request`, which ends the client's old session.
+
+        Do it after whatever is done with that one: to revoke it, or to find it gone, has the client
+        forget its tokens, the new ones too.
 
         Raises:
             InvalidInput: the response has begun, and its headers can't carry the tokens any more.
