@@ -130,12 +130,6 @@ def application_payload(claims: Mapping[str, Json]) -> FrozenDict:
     return FrozenDict([item for item in claims.items() if item[0] not in _ENGINE])
 
 
-def _chance(record: SessionRecord) -> float:
-    # From 0 up to, not including, 1. A digest of random bytes is as good as a draw, and the token
-    # shows it anyway.
-    return int.from_bytes(record.current_digest[:6]) / (1 << 48)
-
-
 def encoded_digest(digest: bytes) -> str:
     """A digest as it stands in a token: 43 characters of URL-safe base64."""
     return urlsafe_b64encode(digest).decode().rstrip("=")
@@ -180,6 +174,12 @@ def front_token(access: AccessToken) -> Secret:
     content = {"ate": access.expires_at, "uid": access.claims["sub"], "up": access.claims}
     text = json.dumps(content, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     return Secret(b64encode(text.encode()).decode())
+
+
+def _chance(record: SessionRecord) -> float:
+    # From 0 up to, not including, 1. A digest of random bytes is as good as a draw, and the token
+    # shows it anyway.
+    return int.from_bytes(record.current_digest[:6]) / (1 << 48)
 
 
 def _is_audience(found: Json, wanted: str | None) -> bool:

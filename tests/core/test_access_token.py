@@ -110,9 +110,11 @@ def test_a_first_token_has_no_parent_and_one_without_audience_no_aud() -> None:
 @given(st.binary(min_size=32, max_size=32), st.sampled_from([0, 0.05, 0.5]))
 def test_jitter_shortens_a_life_by_its_share_at_most(shown: bytes, jitter: float) -> None:
     record = record_with(access_lifetime=1_000_000, current_digest=shown)
-    claims = engine_claims(record, Policy(API, access_jitter=jitter), now=LOGIN)
+    policy = Policy(API, access_jitter=jitter)
+    claims = engine_claims(record, policy, now=LOGIN)
     lives = (access_token_of("a.b.c", claims).expires_at - LOGIN) / 1_000_000
     assert 1 - jitter - 0.001 <= lives <= 1
+    assert engine_claims(record, policy, now=LOGIN) == claims
 
 
 def test_jitter_is_spread_evenly() -> None:
