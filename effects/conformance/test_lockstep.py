@@ -42,7 +42,7 @@ secrets = st.sampled_from([b"", b"one", b"two"])
 numbers = count()
 
 SETTINGS = settings(
-    max_examples=60,
+    max_examples=150,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
