@@ -47,10 +47,7 @@ class Model:
             return "missing", None
         if not patch:
             return "merged", held["payload"]
-        merged = {**held["payload"], **patch}
-        for key, value in patch.items():
-            if value is None:
-                del merged[key]
+        merged = patched(held["payload"], patch)
         if size(merged) > limit:
             return "too large", merged
         self.rows[handle] = {**held, "payload": merged, "version": held["version"] + 1}
@@ -76,11 +73,25 @@ class Model:
 
     def over(self, now: int) -> set[str]:
         """The handles of what is over."""
+        return {handle for handle, end in self.ends().items() if end <= now}
+
+    def ends(self) -> dict[str, int]:
+        """When each is over."""
         return {
-            handle
+            handle: min(row["rotated_at"] + row["idle_lifetime"], row["absolute_expires_at"])
             for handle, row in self.rows.items()
-            if min(row["rotated_at"] + row["idle_lifetime"], row["absolute_expires_at"]) <= now
         }
+
+    def size_of(self, handle: str, patch: Row) -> int:
+        """How large a payload is once it is patched, if it is there."""
+        held = self.rows.get(handle)
+        return 0 if held is None else size(patched(held["payload"], patch))
+
+
+def patched(payload: Row, patch: Row) -> Row:
+    """A payload with what a patch sets, and without what it sets to null."""
+    kept = {key: value for key, value in payload.items() if key not in patch}
+    return kept | {key: value for key, value in patch.items() if value is not None}
 
 
 def size(payload: Row) -> int:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -34,15 +35,15 @@ tenants = st.sampled_from(["public", "blue"])
 keys = st.sampled_from(["a", "b", "é"])
 values = st.none() | st.integers(0, 2) | st.sampled_from(["", "é"]) | st.just([1, {"x": None}])
 patches = st.dictionaries(keys, values, max_size=3)
-limits = st.sampled_from([0, 2, 9, 16, 99])
+payloads = st.dictionaries(keys, values, min_size=1)
 many_handles = st.lists(handles, max_size=4).map(tuple)
-lifetimes = st.sampled_from([0, 5, 20])
+lifetimes = st.sampled_from([5, 20, 0])
 digests = st.sampled_from([b"1" * 32, b"2" * 32])
 secrets = st.sampled_from([b"", b"one", b"two"])
 numbers = count()
 
 SETTINGS = settings(
-    max_examples=150,
+    max_examples=100,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
@@ -70,7 +71,15 @@ class Lockstep(RuleBasedStateMachine):
         """Ask the store the same."""
         assert getattr(self.store, act)(*given) == reply, act
 
-    def row(self, handle: str, user: str, tenant: str, idle: int, absolute: int) -> Row:
+    @initialize(user=users, tenant=tenants, payload=payloads)
+    def begin(self, user: str, tenant: str, payload: Row) -> None:
+        """Some are logged in: an act that finds nothing tells little."""
+        for handle in HANDLES[1:]:
+            self.create(handle, user, tenant, 20, 20, payload)
+
+    def row(
+        self, handle: str, user: str, tenant: str, idle: int, absolute: int, payload: Row
+    ) -> Row:
         """A session that begins now."""
         return {
             "handle": handle,
@@ -89,7 +98,7 @@ class Lockstep(RuleBasedStateMachine):
             "previous_digest": None,
             "salt": None,
             "anti_csrf_token": Secret("token") if tenant == "blue" else None,
-            "payload": {},
+            "payload": payload,
             "data": {},
         }
 
@@ -98,17 +107,31 @@ class Lockstep(RuleBasedStateMachine):
         """The clock moves, mostly on."""
         self.now += by
 
-    @rule(handle=handles, user=users, tenant=tenants, idle=lifetimes, absolute=lifetimes)
-    def create(self, handle: str, user: str, tenant: str, idle: int, absolute: int) -> None:
+    @rule(handle=handles, off_by=st.sampled_from([0, -1]))
+    def pass_time_to_an_end(self, handle: str, off_by: int) -> None:
+        """When a session is over, or the millisecond before."""
+        self.now = self.model.ends().get(handle, self.now) + off_by
+
+    @rule(
+        handle=handles,
+        user=users,
+        tenant=tenants,
+        idle=lifetimes,
+        absolute=lifetimes,
+        payload=patches,
+    )
+    def create(
+        self, handle: str, user: str, tenant: str, idle: int, absolute: int, payload: Row
+    ) -> None:
         """A login."""
-        row = self.row(handle, user, tenant, idle, absolute)
+        row = self.row(handle, user, tenant, idle, absolute, payload)
         taken = self.model.create(row) == "taken"
         self.expect("create", as_record(row), reply=HandleTaken() if taken else None)
 
     @rule(handle=handles, digest=digests, off_by=st.sampled_from([0, 0, 0, 1, -1]))
     def rotate(self, handle: str, digest: bytes, off_by: int) -> None:
         """A refresh, perhaps of a record that was read too early."""
-        held = self.model.rows.get(handle) or self.row(handle, "ada", "public", 5, 20)
+        held = self.model.rows.get(handle) or self.row(handle, "ada", "public", 5, 20, {})
         expected = held["version"] + off_by
         rotated = {
             **held,
@@ -128,8 +151,8 @@ class Lockstep(RuleBasedStateMachine):
     ) -> None:
         """Another record under the same handle."""
         held = self.model.rows[data.draw(st.sampled_from(sorted(self.model.rows)))]
-        other = self.row(held["handle"], user, tenant, idle, idle)
-        self.swap({**other, "payload": payload, "version": held["version"] + 1}, held["version"])
+        other = self.row(held["handle"], user, tenant, idle, idle, payload)
+        self.swap({**other, "version": held["version"] + 1}, held["version"])
 
     def swap(self, row: Row, expected: int) -> None:
         """A compare-and-swap."""
@@ -143,9 +166,10 @@ class Lockstep(RuleBasedStateMachine):
                 reply = Stale(as_record(held))
         self.expect("swap", as_record(row), expected, reply=reply)
 
-    @rule(handle=handles, patch=patches, limit=limits)
-    def merge(self, handle: str, patch: Row, limit: int) -> None:
-        """A patch of a payload, within a limit."""
+    @rule(handle=handles, patch=patches, room=st.sampled_from([0, 0, 9, -1]))
+    def merge(self, handle: str, patch: Row, room: int) -> None:
+        """A patch of a payload, within a limit that it just reaches, or doesn't."""
+        limit = self.model.size_of(handle, patch) + room
         outcome, payload = self.model.merge(handle, patch, limit)
         reply: FrozenDict | TooLarge | Missing = Missing()
         if payload is not None:
