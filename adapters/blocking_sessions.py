@@ -24,10 +24,12 @@ def _blocking(
 
     @wraps(operation)
     def call(self: BlockingSessions, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        if check is not None:
-            check(self, *args, **kwargs)
+        handle = None if check is None else check(self, *args, **kwargs)
         self.renew()
-        return self.run(operation(self.operations, *args, **kwargs))
+        step = operation(self.operations, *args, **kwargs)
+        if handle is not None:
+            step = self.told(step, handle)
+        return self.keep(self.run(step))
 
     return call
 
@@ -137,7 +139,7 @@ class BlockingSessions(Held):
             required=required,
             **checks,
         )
-        return self.run(step)
+        return self.run(self.told(step))
 
     create_session = _blocking(Operations.create_session)
     refresh_session = _blocking(Operations.refresh_session)

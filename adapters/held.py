@@ -8,10 +8,11 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from types import MappingProxyType
-from typing import Any, Self, TypedDict, cast
+from typing import Any, Self, TypedDict, TypeVar, cast
 
 from ..core import KeySet, Policy, Session, Validator
 from ..core.access_token import signature_size
+from ..core.keeping import kept_by_client, told_to_keeper
 from ..core.session import is_told_of
 from ..effects import (
     AnnouncementEffect,
@@ -22,6 +23,7 @@ from ..effects import (
     InvalidInput,
     ResponseEffect,
     Signer,
+    Step,
     Store,
     StoreEffect,
 )
@@ -33,6 +35,8 @@ from .memo import DEFAULT_SIZE, Memo
 from .operations import Operations
 from .recognised import Recognised
 from .response import ResponseHeaders
+
+T = TypeVar("T")
 
 
 def milliseconds() -> int:
@@ -90,6 +94,7 @@ class Held:
         self.operations = Operations(policy, self.memo, clock, entropy)
         self._stored = self._backend()
         self._response: Interpreter | None = None
+        self._kept: str | None = None
         self._fetchers = fetchers
         self._listener = listener
         self.interpreter: Interpreter = self._interpret(None, None)
@@ -152,23 +157,39 @@ class Held:
         self.check_response()
         self.check_open()
 
-    def check_response_of(self, session: Session, *_: object, **__: object) -> None:
-        """As `check_response`, for a session that came with a request.
+    def check_response_of(self, session: Session, *_: object, **__: object) -> str:
+        """As `check_response`, for a session that came with a request; gives its handle.
 
         Raises:
             InvalidInput: there is no response.
         """
         if is_told_of(session):
             self.check_response()
+        return session.handle
 
-    def check_answer_of(self, session: Session, *_: object, **__: object) -> None:
-        """As `check_answer`, for a session that came with a request.
+    def check_answer_of(self, session: Session, *_: object, **__: object) -> str:
+        """As `check_answer`, for a session that came with a request; gives its handle.
 
         Raises:
             InvalidInput: there is no response, or it has begun.
         """
         if is_told_of(session):
             self.check_answer()
+        return session.handle
+
+    def told(self, step: Step[T], handle: str | None = None) -> Step[T]:
+        """A step as the client is told of it, that of a session of this handle if one is given.
+
+        Once this response has given tokens, it tells of their session alone.
+        """
+        if self._kept is None or handle == self._kept:
+            return step
+        return told_to_keeper(step, self._kept)
+
+    def keep(self, outcome: T) -> T:
+        """An operation's outcome; a session whose tokens the client was given is what it keeps."""
+        self._kept = kept_by_client(outcome) or self._kept
+        return outcome
 
     def using(self, *, response: Interpreter | None = None, context: Any = None) -> Self:
         """The same, for one request: its response takes the response effects, and fetchers and the
@@ -185,6 +206,7 @@ class Held:
         held = object.__new__(type(self))
         held.__dict__.update(self.__dict__)
         held._response = response
+        held._kept = None
         held.interpreter = held._interpret(response, context)
         return held
 
@@ -202,7 +224,7 @@ class Held:
         return Backend(self.store, self.memo)
 
 
-RESPONSE_CHECKS: Mapping[Callable[..., Any], Callable[..., None]] = MappingProxyType(
+RESPONSE_CHECKS: Mapping[Callable[..., Any], Callable[..., str | None]] = MappingProxyType(
     {
         Operations.merge_into_access_token_payload: Held.check_response_of,
         Operations.set_claim_value: Held.check_response_of,
@@ -223,8 +245,9 @@ RESPONSE_CHECKS: Mapping[Callable[..., Any], Callable[..., None]] = MappingProxy
 )
 """What is checked of the response before an operation begins that may tell the client something.
 
-Each check is called as the operation is. One whose tokens would be lost wants a response that is
-open: what the others tell can wait for the client's next request.
+Each check is called as the operation is, and gives the handle of the session that it is of, if any.
+One whose tokens would be lost wants a response that is open: what the others tell can wait for the
+client's next request.
 """
 
 

@@ -35,10 +35,12 @@ def _awaiting(
 
     @wraps(operation)
     async def call(self: Sessions, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        if check is not None:
-            check(self, *args, **kwargs)
+        handle = None if check is None else check(self, *args, **kwargs)
         await self.renew()
-        return await self.run(operation(self.operations, *args, **kwargs))
+        step = operation(self.operations, *args, **kwargs)
+        if handle is not None:
+            step = self.told(step, handle)
+        return self.keep(await self.run(step))
 
     return call
 
@@ -128,7 +130,7 @@ class Sessions(Held):
             required=required,
             **checks,
         )
-        return await self.run(step)
+        return await self.run(self.told(step))
 
     create_session = _awaiting(Operations.create_session)
     refresh_session = _awaiting(Operations.refresh_session)

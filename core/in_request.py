@@ -40,7 +40,6 @@ from .session import Session, attach_to_request_response
 from .transport import (
     ANTI_CSRF_HEADER,
     clear_transfer,
-    private_response,
 )
 from .verifying import rejected
 
@@ -145,8 +144,7 @@ class Send:
         policy = session.policy
         used = used_transfers(self.request, policy)
         others = (way for way in used if way is not self.transfer)
-        told = [*private_response()]
-        told += [effect for way in others for effect in clear_transfer(policy, way)]
+        told = [effect for way in others for effect in clear_transfer(policy, way)]
         return Done(session, (*told, *left_overs(self.request, policy))).then(
             Attach(self.request, self.transfer, self.now)
         )

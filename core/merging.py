@@ -15,7 +15,6 @@ import attrs
 from ..effects import (
     ClaimFetched,
     Done,
-    Effect,
     FrozenDict,
     Json,
     Missing,
@@ -37,8 +36,7 @@ from .entropy import check_now
 from .fetching import Subject, claims_to_refetch, fetch_claims
 from .rejections import InvalidClaims
 from .reserved import check_payload
-from .session import Session, gone
-from .transport import access_to_response
+from .session import Session, access_token_to_response, gone
 from .validating import failures
 
 
@@ -97,11 +95,7 @@ def _merged(session: Session, payload: FrozenDict, token: str | None, now: int) 
         return Done(attrs.evolve(session, access=kept))
     access = access_token_of(token, {**payload, **renewed_claims(session.access, now)})
     merged = attrs.evolve(session, access=access, access_token_updated=True)
-    effects: tuple[Effect[None], ...] = ()
-    if session.attachment is not None:
-        transfer = session.attachment.transfer
-        effects = access_to_response(access, session.policy, transfer, now)
-    return Done(merged, effects)
+    return Done(merged, access_token_to_response(merged, now))
 
 
 def set_claim_value(

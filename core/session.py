@@ -28,6 +28,7 @@ from .transport import (
     access_to_response,
     anti_csrf_to_response,
     clear_tokens,
+    private_response,
     refresh_to_response,
 )
 
@@ -193,10 +194,10 @@ def attach_to_request_response(
 
 def tokens_to_response(session: Session, now: int) -> tuple[Effect[None], ...]:
     """The response effects of all tokens that are new; none if the session isn't attached."""
-    if session.attachment is None or not session.access_token_updated:
+    effects = access_token_to_response(session, now)
+    if session.attachment is None or not effects:
         return ()
     policy, transfer = session.policy, session.attachment.transfer
-    effects = access_to_response(session.access, policy, transfer, now)
     if session.refresh_token is not None and session.refresh_expires_at is not None:
         expires = session.refresh_expires_at
         effects += refresh_to_response(
@@ -205,6 +206,14 @@ def tokens_to_response(session: Session, now: int) -> tuple[Effect[None], ...]:
     if session.anti_csrf_token is not None and transfer is Transfer.COOKIE:
         effects += anti_csrf_to_response(session.anti_csrf_token)
     return effects
+
+
+def access_token_to_response(session: Session, now: int) -> tuple[Effect[None], ...]:
+    """The response effects of a new access token alone, which no cache is to keep."""
+    if session.attachment is None or not session.access_token_updated:
+        return ()
+    transfer = session.attachment.transfer
+    return private_response() + access_to_response(session.access, session.policy, transfer, now)
 
 
 def is_told_of(session: Session) -> bool:

@@ -125,8 +125,7 @@ class Exchange:
     ) -> Session:
         """Log a user in, as `core.create_session_in_request`, which ends the client's old session.
 
-        Do it after whatever is done with that one: to revoke it, or to find it gone, has the client
-        forget its tokens, the new ones too.
+        The client keeps the new one, whatever is done with that one afterwards in this request.
 
         Raises:
             InvalidInput: the response has begun, and its headers can't carry the tokens any more.

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ from counterfoil.adapters.memo import Memo
 from counterfoil.effects import AppendHeader, RemoveHeader, SetHeader
 
 from ..listening import quiet
+from .awaited import Awaited
 
 POLICY = Policy("https://api.example.com", site_origin="https://example.com")
 ROLES, PLAN = PrimitiveArrayClaim("roles"), PrimitiveClaim("plan")
@@ -62,29 +63,6 @@ class Clock:
 
     def __call__(self) -> int:
         return self.now
-
-
-@attrs.frozen
-class Awaited:
-    """`Sessions`, called as if it were blocking, on an event loop of each call's own."""
-
-    sessions: Sessions
-    loop: str
-
-    def using(self, **options: Any) -> Awaited:
-        """For one request."""
-        return attrs.evolve(self, sessions=self.sessions.using(**options))
-
-    def __getattr__(self, name: str) -> Any:
-        method: Callable[..., Awaitable[Any]] = getattr(self.sessions, name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            async def act() -> Any:
-                return await method(*args, **kwargs)
-
-            return anyio.run(act, backend=self.loop)
-
-        return call
 
 
 @pytest.fixture

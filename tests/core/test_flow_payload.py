@@ -58,6 +58,7 @@ from counterfoil import (
     validate_claims,
 )
 from counterfoil.core.reserved import RESERVED_CLAIMS
+from counterfoil.core.transport import private_response
 
 PLAN = PrimitiveClaim("plan")
 ROLES = PrimitiveArrayClaim("roles")
@@ -121,11 +122,14 @@ def test_an_attached_session_sends_its_new_token(engine: Any, transfer: Transfer
     assert after.access_token_updated
     exposed = "Access-Control-Expose-Headers"
     front = (SetHeader("front-token", after.front_token), AppendHeader(exposed, "front-token"))
+    private = private_response()
+    assert engine.response[: len(private)] == list(private)
+    sent = engine.response[len(private) :]
     if transfer is Transfer.HEADER:
         token = SetHeader("st-access-token", after.access_token)
-        assert engine.response == [token, AppendHeader(exposed, "st-access-token"), *front]
+        assert sent == [token, AppendHeader(exposed, "st-access-token"), *front]
     else:
-        cookie, *rest = engine.response
+        cookie, *rest = sent
         assert isinstance(cookie, SetCookie)
         assert (cookie.name, cookie.value, cookie.path) == ("sAccessToken", after.access_token, "/")
         assert rest == list(front)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -64,6 +65,28 @@ def browser(site: Site) -> Browser:
 def log_in(browser: Browser) -> None:
     assert browser("POST", "/login", st_auth_mode="cookie").status == 200
     assert {"sAccessToken", "sRefreshToken"} <= {name for name, _ in browser.jar}
+
+
+async def switch(exchange: Exchange) -> None:
+    """Logs in as somebody else, and makes sure that the old session is over."""
+    old = await exchange.get_session()
+    await exchange.create_session("eve")
+    await exchange.sessions.revoke_session(old)
+    with suppress(Unauthorised):
+        await exchange.sessions.merge_into_access_token_payload(old, {"plan": "pro"})
+
+
+def test_a_login_is_kept_whatever_is_done_with_the_session_before_it(
+    site: Site, browser: Browser
+) -> None:
+    site.handlers["/switch"] = switch
+    log_in(browser)
+    before = dict(browser.jar)
+    switched = browser("POST", "/switch", st_auth_mode="cookie")
+    assert switched.get("front-token") not in (None, "remove")
+    assert before.keys() == browser.jar.keys()
+    assert set(before.values()).isdisjoint(browser.jar.values())
+    assert browser("GET", "/me").status == 200
 
 
 def test_a_life_by_cookie(site: Site, browser: Browser, clock: Clock) -> None:
