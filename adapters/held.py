@@ -188,7 +188,8 @@ class Held:
 
     def keep(self, outcome: T) -> T:
         """An operation's outcome; a session whose tokens the client was given is what it keeps."""
-        self._kept = kept_by_client(outcome) or self._kept
+        if self._response is not None:
+            self._kept = kept_by_client(outcome) or self._kept
         return outcome
 
     def using(self, *, response: Interpreter | None = None, context: Any = None) -> Self:

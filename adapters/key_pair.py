@@ -25,9 +25,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
     load_pem_private_key,
 )
-from jwt.utils import base64url_encode, to_base64url_uint
+from jwt.utils import to_base64url_uint
 
 from ..effects import Algorithm, InvalidInput, PublicKey
+from ..effects.base64url import base64url
 from ..effects.record import hidden
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def thumbprint(members: Mapping[str, str]) -> str:
     'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k'
     """
     canonical = json.dumps(dict(members), sort_keys=True, separators=(",", ":"))
-    return base64url_encode(hashlib.sha256(canonical.encode()).digest()).decode()
+    return base64url(hashlib.sha256(canonical.encode()).digest())
 
 
 def _paired(key: PrivateKey, passphrase: bytes | None) -> KeyPair:
@@ -179,11 +180,11 @@ def _described(der: bytes) -> tuple[Algorithm, dict[str, str]]:
         raise InvalidKeys("the public key isn't a SubjectPublicKeyInfo in DER.") from None
     match key:
         case Ed25519PublicKey():
-            return "EdDSA", {"kty": "OKP", "crv": "Ed25519", "x": _text(key.public_bytes_raw())}
+            return "EdDSA", {"kty": "OKP", "crv": "Ed25519", "x": base64url(key.public_bytes_raw())}
         case ec.EllipticCurvePublicKey() if isinstance(key.curve, ec.SECP256R1):
             # 0x04, then both coordinates at their full 32 bytes (RFC 7518, 6.2.1.2).
             point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-            x, y = _text(point[1:33]), _text(point[33:])
+            x, y = base64url(point[1:33]), base64url(point[33:])
             return "ES256", {"kty": "EC", "crv": "P-256", "x": x, "y": y}
         case rsa.RSAPublicKey() if key.key_size >= RSA_BITS:
             numbers = key.public_numbers()
@@ -194,7 +195,3 @@ def _described(der: bytes) -> tuple[Algorithm, dict[str, str]]:
                 f"a key of type {type(key).__name__} doesn't sign here; use Ed25519, P-256, "
                 f"or RSA of at least {RSA_BITS} bits."
             )
-
-
-def _text(octets: bytes) -> str:
-    return base64url_encode(octets).decode()

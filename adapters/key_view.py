@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 from jwt.algorithms import get_default_algorithms
-from jwt.utils import base64url_encode
 
 from ..effects import TOKEN_TYPE, TOKEN_VERSION, PublicKey
+from ..effects.base64url import base64url
 from .key_pair import PrivateKey, open_private
 from .key_ring import KeyRing, load, next_change, public_keys, signing_key
 
@@ -43,7 +43,7 @@ class View:
     known: Known
     since: int
     until: int
-    header: bytes
+    header: str
     signature: Signature
     private: PrivateKey = attrs.field(repr=False)
     public: tuple[PublicKey, ...]
@@ -83,13 +83,13 @@ def view_of(known: Known, now: int) -> View:
         known=known,
         since=now,
         until=known.look_at if change is None else min(known.look_at, change),
-        header=_header(active) + b".",
+        header=_header(active) + ".",
         signature=_SIGNATURES[active.algorithm],
         private=known.opened[active.kid],
         public=public_keys(known.ring, now),
     )
 
 
-def _header(key: PublicKey) -> bytes:
+def _header(key: PublicKey) -> str:
     members = {"alg": key.algorithm, "kid": key.kid, "typ": TOKEN_TYPE, "version": TOKEN_VERSION}
-    return base64url_encode(json.dumps(members, separators=(",", ":")).encode())
+    return base64url(json.dumps(members, separators=(",", ":")).encode())

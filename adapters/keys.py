@@ -22,10 +22,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypedDict, get_args
 
 import attrs
-from jwt.utils import base64url_encode
 
 from ..core.lifetime import ms
 from ..effects import Algorithm, FrozenDict, InvalidInput, PublicKey, StoreUnavailable, to_json
+from ..effects.base64url import base64url
 from .key_pair import InvalidKeys, KeyPair, from_pem, generate, public_jwk
 from .key_ring import KeyRing, RingKey, dump, is_due, prune, rotate, state_of
 from .key_storage import SecretFiles, SecretInMemory, SecretStore
@@ -171,9 +171,9 @@ class LocalKeys:
             StoreUnavailable: it could not be read for as long as `lead`.
         """
         view = self._current()
-        body = view.header + base64url_encode(to_json(claims).encode())
-        signature = view.signature.sign(body, view.private)
-        return (body + b"." + base64url_encode(signature)).decode()
+        body = view.header + base64url(to_json(claims).encode())
+        signature = view.signature.sign(body.encode(), view.private)
+        return f"{body}.{base64url(signature)}"
 
     def public_keys(self) -> tuple[PublicKey, ...]:
         """Every key that a live token may be signed with, those about to be used included.

@@ -8,7 +8,7 @@ milliseconds. Whether a token's signature is right is `keyset.py`'s to say.
 from __future__ import annotations
 
 import json
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import cast
 
@@ -24,6 +24,7 @@ from ..effects import (
     SessionRecord,
     json_size,
 )
+from ..effects.base64url import base64url
 from .lifetime import ms
 from .policy import COOKIE_LIMIT, Policy
 from .reserved import ENGINE_CLAIMS
@@ -102,8 +103,8 @@ def engine_claims(record: SessionRecord, policy: Policy, *, now: int) -> FrozenD
         "exp": expires_at // 1000,
         "iss": policy.issuer,
         "sessionHandle": record.handle,
-        "refreshTokenHash1": encoded_digest(record.current_digest),
-        "parentRefreshTokenHash1": None if parent is None else encoded_digest(parent),
+        "refreshTokenHash1": base64url(record.current_digest),
+        "parentRefreshTokenHash1": None if parent is None else base64url(parent),
         "antiCsrfToken": record.anti_csrf_token,
     }
     if policy.audience is not None:
@@ -128,11 +129,6 @@ def application_payload(claims: Mapping[str, Json]) -> FrozenDict:
     {'plan': 'pro'}
     """
     return FrozenDict([item for item in claims.items() if item[0] not in _ENGINE])
-
-
-def encoded_digest(digest: bytes) -> str:
-    """A digest as it stands in a token: 43 characters of URL-safe base64."""
-    return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def signature_size(algorithm: Algorithm) -> int:

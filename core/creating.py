@@ -6,7 +6,6 @@ from the caller's entropy (`entropy.py`).
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from typing import assert_never
 
@@ -29,6 +28,7 @@ from ..effects import (
     check_name,
     freeze_object,
 )
+from ..effects.base64url import base64url
 from .access_token import check_size, engine_claims, payload_limit
 from .claims import SessionClaim
 from .entropy import check_entropy, check_now, draw, new_handle
@@ -213,7 +213,7 @@ class Birth:
     def _anti_csrf_token(self) -> Secret | None:
         if not self.with_anti_csrf:
             return None
-        return Secret(urlsafe_b64encode(draw(self.entropy, b"anti-csrf")[:24]).decode())
+        return Secret(base64url(draw(self.entropy, b"anti-csrf")[:24]))
 
 
 def check_identifier(value: str, name: str) -> str:

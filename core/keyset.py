@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import cache, lru_cache
 from typing import Any, NoReturn, Protocol, TypeAlias, cast
 
@@ -30,6 +29,7 @@ from ..effects import (
     Secret,
     freeze,
 )
+from ..effects.base64url import base64url, from_base64url
 from .access_token import AccessToken, access_token_of
 
 MAX_TOKEN_CHARACTERS = 8192  # twice what a cookie holds
@@ -174,10 +174,10 @@ def _has_our_claims(claims: FrozenDict) -> bool:
 def _decoded(segment: str) -> bytes | None:
     # Python's decoder ignores stray bits at the end: two texts would be one token.
     try:
-        raw = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+        raw = from_base64url(segment)
     except ValueError:
         return None
-    return raw if urlsafe_b64encode(raw).decode().rstrip("=") == segment else None
+    return raw if base64url(raw) == segment else None
 
 
 def _object(segment: str) -> FrozenDict | None:

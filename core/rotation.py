@@ -17,13 +17,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from enum import StrEnum
 from typing import Protocol
 
 import attrs
 
 from ..effects import Secret, SessionRecord, Theft
+from ..effects.base64url import base64url, from_base64url
 
 TOKEN_CHARACTERS = 116
 
@@ -115,7 +115,7 @@ def parse(text: str) -> RefreshToken | None:
     """
     if len(text) != TOKEN_CHARACTERS or _FORM.fullmatch(text) is None:
         return None
-    raw = urlsafe_b64decode(text)
+    raw = from_base64url(text)
     if raw[:1] != _VERSION:
         return None
     digits = raw[1:17].hex()
@@ -139,7 +139,7 @@ def mint(*, handle: str, generation: int, secret: bytes, mac_key: bytes) -> Secr
     """
     name = bytes.fromhex(handle.replace("-", ""))
     signed = b"".join((_VERSION, name, generation.to_bytes(6), secret))
-    return Secret(urlsafe_b64encode(signed + hmac.digest(mac_key, signed, "sha256")).decode())
+    return Secret(base64url(signed + hmac.digest(mac_key, signed, "sha256")))
 
 
 def successor(secret: bytes, salt: bytes) -> bytes:

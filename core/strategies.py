@@ -14,13 +14,13 @@ send is hostile. JSON, records, effects and replies are in `counterfoil.effects.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from typing import Any, TypeAlias, cast
 
 import attrs
 
 from ..effects import EMPTY, FrozenDict, Json, Reason, Rejection, SessionRecord, Theft, to_json
 from ..effects import strategies as language
+from ..effects.base64url import base64url
 from ..effects.optional import st
 from .access_token import AccessToken, access_token_of, engine_claims
 from .answers import Answer, answer
@@ -238,7 +238,7 @@ def _sessions(
 
 
 def _unsigned(claims: FrozenDict) -> AccessToken:
-    body = urlsafe_b64encode(to_json(claims).encode()).decode().rstrip("=")
+    body = base64url(to_json(claims).encode())
     return access_token_of(f"unsigned.{body}.by-nobody", claims)
 
 

@@ -22,7 +22,8 @@ from ..effects import (
     SessionRecord,
     Step,
 )
-from .access_token import AccessToken, encoded_digest, lasting_reason
+from ..effects.base64url import base64url
+from .access_token import AccessToken, lasting_reason
 from .claims import Validator, given_validators
 from .csrf import token_matches
 from .entropy import check_now, check_text
@@ -166,6 +167,6 @@ def is_displaced(access: AccessToken, record: SessionRecord) -> bool:
     known = (record.current_digest, record.previous_digest)
     named = str(access.claims["refreshTokenHash1"]).encode()  # bytes: it need not be ASCII
     return not any(
-        digest is not None and hmac.compare_digest(encoded_digest(digest).encode(), named)
+        digest is not None and hmac.compare_digest(base64url(digest).encode(), named)
         for digest in known
     )

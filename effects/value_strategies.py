@@ -7,7 +7,6 @@ number does, and is longer than any text: what looks like one in a log is one.
 from __future__ import annotations
 
 import string
-from base64 import urlsafe_b64encode
 from hashlib import sha256, shake_256
 from typing import Any, TypeAlias, assert_never
 
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPubli
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from .backend import Algorithm, PublicKey
+from .base64url import base64url
 from .events import (
     Event,
     Reason,
@@ -229,7 +229,7 @@ def _records(
 
 def _public_key(algorithm: Algorithm, seed: bytes) -> PublicKey:
     der = _public(algorithm, seed).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    thumbprint = urlsafe_b64encode(sha256(der).digest()).decode().rstrip("=")  # of the same form
+    thumbprint = base64url(sha256(der).digest())  # of the same form
     return PublicKey(thumbprint, algorithm, der)
 
 

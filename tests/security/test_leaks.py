@@ -44,7 +44,7 @@ from counterfoil.core.rotation import parse
 
 SECRETS = {
     *("secret", "mac", "mac_key", "salt", "signature", "entropy", "shown", "named", "guard"),
-    *("digest", "current_digest", "previous_digest", "encoded_digest", "successor", "draw"),
+    *("digest", "current_digest", "previous_digest", "successor", "draw"),
     *("token", "refresh_token", "access_token", "anti_csrf_token"),
 }
 COMPARISONS = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)

@@ -1,0 +1,36 @@
+"""URL-safe base64 without padding, against the standard library's and the RFC's."""
+
+from base64 import urlsafe_b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterfoil.effects.base64url import base64url, from_base64url
+
+
+@given(st.binary(max_size=200))
+def test_it_is_the_standard_librarys_without_padding(octets: bytes) -> None:
+    text = base64url(octets)
+    assert text == urlsafe_b64encode(octets).decode().rstrip("=")
+    assert from_base64url(text) == octets
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        (bytes([3, 236, 255, 224, 193]), "A-z_4ME"),  # RFC 7515, appendix C
+        (b"", ""),
+        (b"f", "Zg"),  # RFC 4648, 10, without padding
+        (b"foobar", "Zm9vYmFy"),
+    ],
+)
+def test_the_very_letters(octets: bytes, text: str) -> None:
+    assert base64url(octets) == text
+    assert from_base64url(text) == octets
+
+
+@pytest.mark.parametrize("text", ["A", "AAAAA", "Zé"])
+def test_what_no_bytes_are_written_as_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"base64|ascii"):
+        from_base64url(text)
