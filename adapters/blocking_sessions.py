@@ -28,8 +28,8 @@ def _blocking(
         self.renew()
         step = operation(self.operations, *args, **kwargs)
         if handle is not None:
-            step = self.told(step, handle)
-        return self.keep(self.run(step))
+            step = self.told_of(handle, step)
+        return self.run(step)
 
     return call
 
@@ -64,7 +64,9 @@ class BlockingSessions(Held):
             Rejection: the step ended in one.
             StoreUnavailable: the store failed; no token was cleared.
         """
-        return run(step, self.interpreter)
+        if self._response is None:
+            return run(step, self.interpreter)
+        return self.keep(run(self.told(step), self.interpreter))
 
     def renew(self) -> None:
         """Ask the signer for its keys, if it is time: each operation does, before it verifies."""
@@ -139,7 +141,7 @@ class BlockingSessions(Held):
             required=required,
             **checks,
         )
-        return self.run(self.told(step))
+        return self.run(step)
 
     create_session = _blocking(Operations.create_session)
     refresh_session = _blocking(Operations.refresh_session)

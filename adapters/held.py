@@ -12,7 +12,7 @@ from typing import Any, Self, TypedDict, TypeVar, cast
 
 from ..core import KeySet, Policy, Session, Validator
 from ..core.access_token import signature_size
-from ..core.keeping import kept_by_client, told_to_keeper
+from ..core.keeping import kept_by_client, told_to_keeper, untold
 from ..core.session import is_told_of
 from ..effects import (
     AnnouncementEffect,
@@ -167,29 +167,29 @@ class Held:
             self.check_response()
         return session.handle
 
-    def check_answer_of(self, session: Session, *_: object, **__: object) -> str:
-        """As `check_answer`, for a session that came with a request; gives its handle.
+    def check_answer_of(self, session: Session, *_: object, **__: object) -> None:
+        """As `check_answer`, for a session that came with a request.
 
         Raises:
             InvalidInput: there is no response, or it has begun.
         """
         if is_told_of(session):
             self.check_answer()
-        return session.handle
 
-    def told(self, step: Step[T], handle: str | None = None) -> Step[T]:
-        """A step as the client is told of it, that of a session of this handle if one is given.
+    def told_of(self, handle: str, step: Step[T]) -> Step[T]:
+        """A step of the session of this handle, as the client is told of it.
 
-        Once this response has given tokens, it tells of their session alone.
+        Once a response has given tokens, it tells of their session alone.
         """
-        if self._kept is None or handle == self._kept:
-            return step
-        return told_to_keeper(step, self._kept)
+        return step if self._kept in (None, handle) else untold(step)
+
+    def told(self, step: Step[T]) -> Step[T]:
+        """As `told_of`, for a step of whatever session it ends in."""
+        return step if self._kept is None else told_to_keeper(step, self._kept)
 
     def keep(self, outcome: T) -> T:
         """An operation's outcome; a session whose tokens the client was given is what it keeps."""
-        if self._response is not None:
-            self._kept = kept_by_client(outcome) or self._kept
+        self._kept = kept_by_client(outcome) or self._kept
         return outcome
 
     def using(self, *, response: Interpreter | None = None, context: Any = None) -> Self:
@@ -246,9 +246,9 @@ RESPONSE_CHECKS: Mapping[Callable[..., Any], Callable[..., str | None]] = Mappin
 )
 """What is checked of the response before an operation begins that may tell the client something.
 
-Each check is called as the operation is, and gives the handle of the session that it is of, if any.
-One whose tokens would be lost wants a response that is open: what the others tell can wait for the
-client's next request.
+Each check is called as the operation is. One whose tokens would be lost wants a response that is
+open; what the others tell can wait for the client's next request, and their checks give the handle
+of the one session that they are of.
 """
 
 

@@ -39,8 +39,8 @@ def _awaiting(
         await self.renew()
         step = operation(self.operations, *args, **kwargs)
         if handle is not None:
-            step = self.told(step, handle)
-        return self.keep(await self.run(step))
+            step = self.told_of(handle, step)
+        return await self.run(step)
 
     return call
 
@@ -58,7 +58,9 @@ class Sessions(Held):
 
         Raises as `BlockingSessions.run` does.
         """
-        return await arun(step, self.interpreter)
+        if self._response is None:
+            return await arun(step, self.interpreter)
+        return self.keep(await arun(self.told(step), self.interpreter))
 
     async def renew(self) -> None:
         """As `BlockingSessions.renew`."""
@@ -130,7 +132,7 @@ class Sessions(Held):
             required=required,
             **checks,
         )
-        return await self.run(self.told(step))
+        return await self.run(step)
 
     create_session = _awaiting(Operations.create_session)
     refresh_session = _awaiting(Operations.refresh_session)

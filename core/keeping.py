@@ -12,10 +12,13 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from ..effects import Done, ResponseEffect, Step
+from ..effects import Done, Effect, ResponseEffect, Step
+from .rejections import TokenTheftDetected, TryRefreshToken, Unauthorised
 from .session import Session
 
 S = TypeVar("S")
+
+_OF_A_SESSION = Session | Unauthorised | TryRefreshToken | TokenTheftDetected
 
 
 def kept_by_client(outcome: object) -> str | None:
@@ -29,31 +32,58 @@ def kept_by_client(outcome: object) -> str | None:
     return None if outcome.refresh_token is None else outcome.handle
 
 
-def told_to_keeper(step: Step[S], handle: str) -> Step[S]:
-    """What a client is told of a step, when it keeps the session of this handle.
+def told_to_keeper(step: Step[S], kept: str) -> Step[S]:
+    """A step as a client is told of it that keeps the session of this handle.
 
-    All, if the step ends in that session. Else nothing, and a session that it ends in isn't
-    attached any more.
+    All, unless the step ends in another session without giving its tokens, or in its refusal.
 
-    >>> session = attrs.evolve(example_session(), attachment=Attachment(Transfer.HEADER))
-    >>> told_to_keeper(Done(session, (SetHeader("front-token", "remove"),)), "another").effects
+    >>> cleared = (SetHeader("front-token", "remove"),)
+    >>> over = Unauthorised(Reason.SESSION_GONE, handle="its own", clear_tokens=True)
+    >>> len(told_to_keeper(Done(over, cleared), "its own").effects)
+    1
+    >>> told_to_keeper(Done(over, cleared), "another's").effects
     ()
     """
     if not isinstance(step, Done):
-        return step.effect.then(_ToldToKeeper(step.resume, handle))
+        return step.effect.then(_ToldToKeeper(step.resume, kept))
+    state = step.state
+    if not isinstance(state, _OF_A_SESSION) or state.handle == kept or kept_by_client(state):
+        return step
+    return Done(state, _without_response(step))
+
+
+def untold(step: Step[S]) -> Step[S]:
+    """A step as a client is told of it that keeps another session: not at all.
+
+    A session that it ends in isn't attached any more.
+
+    >>> untold(Done(None, (SetHeader("front-token", "remove"),))).effects
+    ()
+    """
+    if not isinstance(step, Done):
+        return step.effect.then(_Untold(step.resume))
     state = step.state
     if isinstance(state, Session):
-        if state.handle == handle:
-            return step
         state = attrs.evolve(state, attachment=None)
-    kept = tuple(effect for effect in step.effects if not isinstance(effect, ResponseEffect))
-    return Done(state, kept)
+    return Done(state, _without_response(step))
 
 
 @attrs.frozen
 class _ToldToKeeper(Generic[S]):
     resume: Callable[[Any], Step[S]]
-    handle: str
+    kept: str
 
     def __call__(self, reply: Any) -> Step[S]:
-        return told_to_keeper(self.resume(reply), self.handle)
+        return told_to_keeper(self.resume(reply), self.kept)
+
+
+@attrs.frozen
+class _Untold(Generic[S]):
+    resume: Callable[[Any], Step[S]]
+
+    def __call__(self, reply: Any) -> Step[S]:
+        return untold(self.resume(reply))
+
+
+def _without_response(step: Done[Any]) -> tuple[Effect[None], ...]:
+    return tuple(effect for effect in step.effects if not isinstance(effect, ResponseEffect))

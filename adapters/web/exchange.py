@@ -31,7 +31,9 @@ class Exchange:
     """
 
     __slots__ = (
+        "_has_begun",
         "_held",
+        "_is_within",
         "_outer",
         "_request",
         "_scope",
@@ -43,8 +45,15 @@ class Exchange:
     def __init__(self, sessions: Sessions, scope: Scope, outer: Exchange | None = None) -> None:
         self.response = ResponseHeaders()
         self.on_session: Callable[[Session], object] | None = None
-        self._held = sessions
+        self._held: Sessions = sessions
         self._sessions: Sessions | None = None
+        self._has_begun = False
+        # A mounted application that was given the same sessions: what is told within, the exchange
+        # outside puts on the response.
+        self._is_within = False
+        if outer is not None and outer._held is sessions:
+            self._is_within = True
+            self.response, self._sessions = outer.response, outer.sessions
         self._request: RequestFacts | None = None
         self._scope = scope
         self._outer = outer
@@ -58,8 +67,8 @@ class Exchange:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the response has: its headers are sent, and can carry no token any more."""
-        return self.response.has_begun
+        """Whether the response has: no other answer can take its place."""
+        return self._has_begun
 
     @property
     def request(self) -> RequestFacts:
@@ -160,6 +169,9 @@ class Exchange:
 
     def begin(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Begin the response: the application's headers, with what was told of sessions."""
+        self._has_begun = True
+        if self._is_within:
+            return list(headers)
         self.response.has_begun = True
         return self.response.onto(headers)
 

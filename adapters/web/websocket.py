@@ -132,7 +132,7 @@ class _Socket:
 
     async def _answer(self, answer: Answer) -> None:
         body = to_json(answer.body).encode()
-        headers = self._exchange.response.onto([(b"content-type", b"application/json")])
+        headers = self._exchange.begin([(b"content-type", b"application/json")])
         start = {"type": "websocket.http.response.start", "status": answer.status}
         await self._send({**start, "headers": headers})
         await self._send({"type": "websocket.http.response.body", "body": body})

@@ -54,7 +54,7 @@ from counterfoil.core.access_token import access_token_of, engine_claims
 from counterfoil.core.candidates import refresh_with_one_of
 from counterfoil.core.entropy import draw, new_handle
 from counterfoil.core.examples import example_record, example_session
-from counterfoil.core.keeping import told_to_keeper
+from counterfoil.core.keeping import told_to_keeper, untold
 from counterfoil.core.keyset import Verification
 from counterfoil.core.rotation import digest, mint, successor
 from counterfoil.core.verifying import check_in_database
@@ -162,7 +162,8 @@ def operations() -> Iterator[Step[Any]]:
         check_anti_csrf=False,
         **drawn,
     )
-    yield told_to_keeper(core.revoke_session(here, **now), BORN)
+    yield untold(core.revoke_session(here, **now))
+    yield told_to_keeper(core.rekey_session(here, entropy=ENTROPY, **now), BORN)
     strict = attrs.evolve(POLICY, clear_site_data=True)
     yield core.sign_out(request, policy=strict, verify=verify, now=NOW)
 

@@ -10,20 +10,21 @@ from hypothesis import strategies as st
 
 from counterfoil import Ask, Done, Effect, ResponseEffect, Session, Step
 from counterfoil.core import strategies
-from counterfoil.core.keeping import kept_by_client, told_to_keeper
+from counterfoil.core.keeping import kept_by_client, told_to_keeper, untold
 from counterfoil.effects.strategies import steps
 
 SESSIONS = strategies.sessions()
+OUTCOMES = SESSIONS | strategies.rejections() | st.booleans()
 
 
 @attrs.frozen
 class EndingIn:
-    """A continuation that gives this session."""
+    """A continuation that gives this state."""
 
-    session: Session
+    state: Any
 
-    def __call__(self, _: object) -> Step[Session]:
-        return Done(self.session)
+    def __call__(self, _: object) -> Step[Any]:
+        return Done(self.state)
 
 
 def walked(step: Step[Any]) -> tuple[list[Effect[Any]], Done[Any]]:
@@ -35,22 +36,39 @@ def walked(step: Step[Any]) -> tuple[list[Effect[Any]], Done[Any]]:
     return asked, step
 
 
-@given(steps(SESSIONS | st.booleans()), st.uuids().map(str))
-def test_what_is_of_another_session_is_done_and_not_told(step: Step[Any], kept: str) -> None:
+def without_response(end: Done[Any]) -> tuple[Effect[None], ...]:
+    """What is told at an end to others than the client."""
+    return tuple(effect for effect in end.effects if not isinstance(effect, ResponseEffect))
+
+
+@given(steps(SESSIONS | st.booleans()))
+def test_what_is_untold_is_done_all_the_same(step: Step[Any]) -> None:
     asked, end = walked(step)
-    still, untold = walked(told_to_keeper(step, kept))
+    still, silent = walked(untold(step))
     assert still == asked
-    assert untold.effects == tuple(e for e in end.effects if not isinstance(e, ResponseEffect))
+    assert silent.effects == without_response(end)
     if isinstance(end.state, Session):
-        assert untold.state == attrs.evolve(end.state, attachment=None)
+        assert silent.state == attrs.evolve(end.state, attachment=None)
     else:
-        assert untold.state == end.state
+        assert silent.state == end.state
 
 
-@given(steps(SESSIONS), SESSIONS)
-def test_what_ends_in_the_kept_session_is_told(step: Step[Any], session: Session) -> None:
-    ending = step.always(EndingIn(session))
-    assert walked(told_to_keeper(ending, session.handle)) == walked(ending)
+@given(steps(), OUTCOMES, st.uuids().map(str))
+def test_a_keeper_is_told_what_gives_tokens_and_what_is_of_no_other_session(
+    step: Step[Any], outcome: Any, kept: str
+) -> None:
+    ending = step.always(EndingIn(outcome))
+    asked, end = walked(ending)
+    still, told = walked(told_to_keeper(ending, kept))
+    assert (still, told.state) == (asked, end.state)
+    of_another = hasattr(outcome, "handle") and kept_by_client(outcome) is None
+    assert told.effects == (without_response(end) if of_another else end.effects)
+
+
+@given(steps(), OUTCOMES.filter(lambda outcome: getattr(outcome, "handle", None) is not None))
+def test_a_keeper_is_told_all_of_its_own_session(step: Step[Any], outcome: Any) -> None:
+    ending = step.always(EndingIn(outcome))
+    assert walked(told_to_keeper(ending, outcome.handle)) == walked(ending)
 
 
 @given(SESSIONS)

@@ -89,6 +89,60 @@ def test_a_login_is_kept_whatever_is_done_with_the_session_before_it(
     assert browser("GET", "/me").status == 200
 
 
+async def log_in_and_look(exchange: Exchange) -> None:
+    await exchange.create_session("ada")
+    with suppress(Unauthorised):
+        await exchange.get_session()
+
+
+async def sign_out_by_hand(exchange: Exchange) -> None:
+    await exchange.sessions.revoke_session(await exchange.get_session())
+
+
+def test_whoever_never_heard_of_a_login_is_told_all_of_the_session_before_it(
+    site: Site, browser: Browser
+) -> None:
+    site.handlers |= {"/again": log_in_and_look, "/out": sign_out_by_hand}
+    log_in(browser)
+    before = dict(browser.jar)
+    browser("POST", "/again", st_auth_mode="cookie")
+    browser.jar = before  # the response got lost
+    assert browser("POST", "/out", st_auth_mode="cookie").get("front-token") == "remove"
+    assert browser.jar == {}
+
+
+async def rekey(exchange: Exchange) -> None:
+    await exchange.sessions.rekey_session(await exchange.get_session())
+
+
+def test_within_a_mounted_application_is_within_the_same_exchange(
+    sessions: Sessions, browser: Browser
+) -> None:
+    within = Site(sessions)
+    within.handlers["/rekey"] = rekey
+
+    async def around(scope: Any, receive: Any, send: Any) -> None:
+        old = await exchange_of(scope).get_session(required=False)
+        waiting: list[Any] = []
+
+        async def wait(message: Any) -> None:
+            waiting.append(message)
+
+        await within.app(scope, receive, wait)
+        if old is not None:
+            await exchange_of(scope).sessions.revoke_session(old)
+        for message in waiting:
+            await send(message)
+
+    browser.app = SessionMiddleware(around, sessions)
+    log_in(browser)
+    before = set(browser.jar.values())
+    told = browser("POST", "/rekey", st_auth_mode="cookie")
+    assert len(told.all("set-cookie")) == len(set(told.all("set-cookie"))) == 2
+    assert before.isdisjoint(browser.jar.values())
+    assert browser("GET", "/me").status == 200
+
+
 def test_a_life_by_cookie(site: Site, browser: Browser, clock: Clock) -> None:
     assert browser("GET", "/me").body == {"message": "unauthorised"}
     log_in(browser)
