@@ -29,19 +29,27 @@ from ..effects import (
 )
 from .sqlite_connections import Connections
 
-_FIELDS = tuple(field.name for field in attrs.fields(SessionRecord))
+# The columns of the index of users. SQLite writes an index anew when one of its columns is set, be
+# it to what it was: so a swap sets these only if the record goes to another user.
+_OF_USER = ("handle", "user_id", "created_at")
+_FIELDS = (
+    *_OF_USER,
+    *(field.name for field in attrs.fields(SessionRecord) if field.name not in _OF_USER),
+)
 COLUMNS = (*_FIELDS, "expires_at")  # which follows from others, for purging
 
 # Statements are put together from the record's own field names, once: no value is ever in one.
 _NAMES = ", ".join(COLUMNS)
 _MARKS = ", ".join("?" for _ in COLUMNS)
-_SETS = ", ".join(f"{name} = ?" for name in COLUMNS[1:])  # the handle, the first, stays
+_SETS = ", ".join(f"{name} = ?" for name in COLUMNS[len(_OF_USER) :])
 INSERT = f"INSERT INTO sessions ({_NAMES}) VALUES ({_MARKS})"  # noqa: S608  # see above
 """The statement that inserts a `row_of` a record; for loading many of them at once, too."""
 _CREATE = f"{INSERT} ON CONFLICT (handle) DO NOTHING"
 _READ = f"SELECT {', '.join(_FIELDS)} FROM sessions"  # noqa: S608  # see above
 LOAD = f"{_READ} WHERE handle = ?"
-SWAP = f"UPDATE sessions SET {_SETS} WHERE handle = ? AND version = ?"  # noqa: S608  # see above
+_HELD = "WHERE handle = ? AND version = ?"
+SWAP = f"UPDATE sessions SET {_SETS} {_HELD} AND user_id = ? AND created_at = ?"  # noqa: S608  # see above
+_MOVE = f"UPDATE sessions SET {_SETS}, user_id = ?, created_at = ? {_HELD}"  # noqa: S608  # see above
 _PAYLOAD = "SELECT payload FROM sessions WHERE handle = ?"
 _MERGE = "UPDATE sessions SET payload = ?, version = version + 1 WHERE handle = ?"
 _REPLACE = "UPDATE sessions SET data = ?, version = version + 1 WHERE handle = ?"
@@ -108,8 +116,10 @@ class SqliteStore:
 
     def swap(self, record: SessionRecord, expected_version: int) -> Stale | None:
         """Replace a record by compare-and-swap."""
-        handle, *others = row_of(record)
-        swapped = self._file.write(SWAP, (*others, handle, expected_version))
+        handle, user_id, created_at, *others = row_of(record)
+        held, of_user = (handle, expected_version), (user_id, created_at)
+        swapped = self._file.write(SWAP, (*others, *held, *of_user))
+        swapped = swapped or self._file.write(_MOVE, (*others, *of_user, *held))
         return None if swapped else Stale(self.load(handle))
 
     def merge_payload(

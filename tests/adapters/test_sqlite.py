@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from counterfoil.adapters import sqlite_connections
-from counterfoil.adapters.sqlite import SqliteStore
+from counterfoil.adapters.sqlite import SWAP, SqliteStore
 from counterfoil.core.examples import example_record
 from counterfoil.effects import (
     CounterfoilError,
@@ -194,3 +194,13 @@ def test_a_new_file_that_stays_locked_is_unavailable(
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailable, match="database is locked"):
             SqliteStore(path)
+
+
+# --- what a write costs ------------------------------------------------------------------------
+
+
+def test_a_swap_writes_no_index_but_that_of_expiry(opened: SqliteStore, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        values = [None] * SWAP.count("?")
+        written = [row for row in other.execute(f"EXPLAIN {SWAP}", values) if row[1] == "IdxInsert"]
+    assert len(written) == 1

@@ -118,8 +118,9 @@ def _bare_on_sqlite(connection: sqlite3.Connection, record: SessionRecord) -> Ac
         connection.execute(sqlite.LOAD, (record.handle,)).fetchall()
         end, digest = now() + DAY, secrets.token_bytes(32)
         values.update(version=version + 1, current_digest=digest, expires_at=end)
-        _, *others = values.values()
-        assert connection.execute(sqlite.SWAP, (*others, record.handle, version)).rowcount
+        _, _, _, *others = values.values()
+        held = (record.handle, version, record.user_id, record.created_at)
+        assert connection.execute(sqlite.SWAP, (*others, *held)).rowcount
         version += 1
         return sign(record.user_id)
 
