@@ -27,9 +27,9 @@ def _blocking(
         handle = None if check is None else check(self, *args, **kwargs)
         self.renew()
         step = operation(self.operations, *args, **kwargs)
-        if handle is not None:
-            step = self.told_of(handle, step)
-        return self.run(step)
+        if handle is None:
+            return self.run(step)
+        return run(self.told_of(handle, step), self.interpreter)
 
     return call
 
@@ -59,6 +59,9 @@ class BlockingSessions(Held):
 
     def run(self, step: Step[T]) -> T:
         """Carry any step out.
+
+        Once the response gave a client another session, it tells nothing of the one before: for
+        that, use the methods, which know whose session they are given.
 
         Raises:
             Rejection: the step ended in one.

@@ -94,7 +94,7 @@ class Held:
         self.operations = Operations(policy, self.memo, clock, entropy)
         self._stored = self._backend()
         self._response: Interpreter | None = None
-        self._kept: str | None = None
+        self._kept_here: str | None = None
         self._fetchers = fetchers
         self._listener = listener
         self.interpreter: Interpreter = self._interpret(None, None)
@@ -189,8 +189,19 @@ class Held:
 
     def keep(self, outcome: T) -> T:
         """An operation's outcome; a session whose tokens the client was given is what it keeps."""
-        self._kept = kept_by_client(outcome) or self._kept
+        kept = kept_by_client(outcome)
+        if isinstance(self._response, ResponseHeaders):
+            self._response.kept = kept or self._response.kept
+        else:
+            self._kept_here = kept or self._kept_here
         return outcome
+
+    @property
+    def _kept(self) -> str | None:
+        # The headers know it for all facades that tell them; another's interpreter can't.
+        if isinstance(self._response, ResponseHeaders):
+            return self._response.kept
+        return self._kept_here
 
     def using(self, *, response: Interpreter | None = None, context: Any = None) -> Self:
         """The same, for one request: its response takes the response effects, and fetchers and the
@@ -207,7 +218,7 @@ class Held:
         held = object.__new__(type(self))
         held.__dict__.update(self.__dict__)
         held._response = response
-        held._kept = None
+        held._kept_here = None
         held.interpreter = held._interpret(response, context)
         return held
 

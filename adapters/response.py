@@ -24,13 +24,14 @@ class ResponseHeaders:
     [('Vary', 'Cookie')]
 
     Set `has_begun` once the headers are sent: operations whose tokens would be lost are refused
-    from then on.
+    from then on. `kept` is the handle of the session that the client keeps, if they give it one.
     """
 
-    __slots__ = ("_told", "has_begun")
+    __slots__ = ("_told", "has_begun", "kept")
 
     def __init__(self) -> None:
         self.has_begun = False
+        self.kept: str | None = None
         self._told: tuple[ResponseEffect, ...] = ()
 
     @property

@@ -38,9 +38,9 @@ def _awaiting(
         handle = None if check is None else check(self, *args, **kwargs)
         await self.renew()
         step = operation(self.operations, *args, **kwargs)
-        if handle is not None:
-            step = self.told_of(handle, step)
-        return await self.run(step)
+        if handle is None:
+            return await self.run(step)
+        return await arun(self.told_of(handle, step), self.interpreter)
 
     return call
 

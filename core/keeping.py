@@ -12,13 +12,10 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from ..effects import Done, Effect, ResponseEffect, Step
-from .rejections import TokenTheftDetected, TryRefreshToken, Unauthorised
+from ..effects import Done, Effect, Rejection, ResponseEffect, Step
 from .session import Session
 
 S = TypeVar("S")
-
-_OF_A_SESSION = Session | Unauthorised | TryRefreshToken | TokenTheftDetected
 
 
 def kept_by_client(outcome: object) -> str | None:
@@ -35,7 +32,7 @@ def kept_by_client(outcome: object) -> str | None:
 def told_to_keeper(step: Step[S], kept: str) -> Step[S]:
     """A step as a client is told of it that keeps the session of this handle.
 
-    All, unless the step ends in another session without giving its tokens, or in its refusal.
+    All, unless it ends in a refusal or in a session, neither of that one, and gives no tokens.
 
     >>> cleared = (SetHeader("front-token", "remove"),)
     >>> over = Unauthorised(Reason.SESSION_GONE, handle="its own", clear_tokens=True)
@@ -47,9 +44,10 @@ def told_to_keeper(step: Step[S], kept: str) -> Step[S]:
     if not isinstance(step, Done):
         return step.effect.then(_ToldToKeeper(step.resume, kept))
     state = step.state
-    if not isinstance(state, _OF_A_SESSION) or state.handle == kept or kept_by_client(state):
-        return step
-    return Done(state, _without_response(step))
+    of_one = isinstance(state, Session | Rejection)
+    if of_one and getattr(state, "handle", None) != kept and kept_by_client(state) is None:
+        return Done(state, _without_response(step))
+    return step
 
 
 def untold(step: Step[S]) -> Step[S]:

@@ -73,6 +73,7 @@ class SessionMiddleware:
         try:
             if route is None:
                 await self._app(scope, receive, sender)
+                await sender.release()
             else:
                 await sender.answer(await _answer_route(route, exchange))
         except (Rejection, StoreUnavailable) as error:
@@ -84,7 +85,8 @@ class SessionMiddleware:
         except Exception:
             # What was done is done, and its tokens must reach the client whatever the outer layers
             # make of the error; they still get it, to log.
-            if not exchange.has_begun and exchange.response.carries_tokens:
+            await sender.release()
+            if exchange.would_lose_tokens:
                 await sender.answer(FAILED)
             raise
         finally:

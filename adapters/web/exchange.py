@@ -53,7 +53,7 @@ class Exchange:
         self._is_within = False
         if outer is not None and outer._held is sessions:
             self._is_within = True
-            self.response, self._sessions = outer.response, outer.sessions
+            self.response = outer.response
         self._request: RequestFacts | None = None
         self._scope = scope
         self._outer = outer
@@ -69,6 +69,16 @@ class Exchange:
     def has_begun(self) -> bool:
         """Whether the response has: no other answer can take its place."""
         return self._has_begun
+
+    @property
+    def has_asked(self) -> bool:
+        """Whether anything was asked of its sessions, and may have been refused."""
+        return self._sessions is not None
+
+    @property
+    def would_lose_tokens(self) -> bool:
+        """Whether tokens were told that reach the client by no response but one of ours."""
+        return not (self._has_begun or self._is_within) and self.response.carries_tokens
 
     @property
     def request(self) -> RequestFacts:

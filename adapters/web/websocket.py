@@ -124,7 +124,7 @@ class _Socket:
 
     async def refuse(self, failure: Refusal) -> None:
         """Turn the client away, as the protocol says; once it was let in, with a close code."""
-        if self._exchange.has_begun or not self._can_answer:
+        if self._exchange.has_begun or self._closed or not self._can_answer:
             await self._close(_code(failure))
         else:
             with suppress(OSError):  # as in `_close`

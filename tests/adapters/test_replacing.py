@@ -20,6 +20,7 @@ from counterfoil import (
     MemoryStore,
     Policy,
     RequestFacts,
+    ResponseEffect,
     ResponseHeaders,
     Session,
     Sessions,
@@ -44,16 +45,31 @@ TOKENS = {
 }
 
 
+@attrs.frozen
+class Own:
+    """An interpreter of an application's own for what a response is told."""
+
+    headers: ResponseHeaders
+
+    def perform(self, effect: ResponseEffect) -> None:
+        """Leave it to the headers, which the engine doesn't see."""
+        self.headers.perform(effect)
+
+
 @attrs.define
 class Client:
-    """A client that was logged in, and the request that it sends: `here` is that one's facade."""
+    """A client that was logged in, and the request that it sends: `here` is a facade for it.
+
+    With the engine's own headers each act may have another facade; else there is one.
+    """
 
     sessions: Any
     mode: str
+    has_own_response: bool = False
     tokens: dict[str, str] = attrs.Factory(dict[str, str])
     request: RequestFacts = attrs.field(init=False)
     response: ResponseHeaders = attrs.field(init=False)
-    here: Any = attrs.field(init=False)
+    _here: Any = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.ask()
@@ -73,7 +89,12 @@ class Client:
         """Begin a request, with the access token that the client holds."""
         self.request = self.showing("access")
         self.response = ResponseHeaders()
-        self.here = self.sessions.using(response=self.response)
+        self._here = self.sessions.using(response=Own(self.response))
+
+    @property
+    def here(self) -> Any:
+        """A facade for the request."""
+        return self._here if self.has_own_response else self.sessions.using(response=self.response)
 
     def hear(self) -> None:
         """End it: take what the response sets, and forget what it clears."""
@@ -131,11 +152,15 @@ moves = st.lists(st.tuples(st.sampled_from(sorted(MOVES)), st.integers(0, 3)), m
 
 @pytest.mark.parametrize("facade", FACADES)
 @pytest.mark.parametrize("replacing", REPLACING)
-@given(mode=modes, moves=moves)
+@given(mode=modes, has_own_response=st.booleans(), moves=moves)
 def test_the_client_holds_what_is_alive(
-    facade: str, replacing: str, mode: str, moves: list[tuple[str, int]]
+    facade: str,
+    replacing: str,
+    mode: str,
+    has_own_response: bool,
+    moves: list[tuple[str, int]],
 ) -> None:
-    client = Client(FACADES[facade](), mode)
+    client = Client(FACADES[facade](), mode, has_own_response)
     old = client.here.get_session_from_request(client.request)
     at_hand = [old, REPLACING[replacing](client, old)]
     for name, number in moves:
@@ -152,10 +177,11 @@ def test_the_client_holds_what_is_alive(
 @pytest.mark.parametrize("mode", SHOWN)
 @pytest.mark.parametrize("replacing", REPLACING)
 @pytest.mark.parametrize("name", WITH_THE_OLD)
+@pytest.mark.parametrize("has_own_response", [False, True])
 def test_whatever_is_done_with_the_old_session_the_client_keeps_the_new(
-    facade: str, mode: str, replacing: str, name: str
+    facade: str, mode: str, replacing: str, name: str, has_own_response: bool
 ) -> None:
-    client = Client(FACADES[facade](), mode)
+    client = Client(FACADES[facade](), mode, has_own_response)
     old = client.here.get_session_from_request(client.request)
     new = REPLACING[replacing](client, old)
     with suppress(Unauthorised):

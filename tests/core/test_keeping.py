@@ -8,7 +8,7 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterfoil import Ask, Done, Effect, ResponseEffect, Session, Step
+from counterfoil import Ask, Done, Effect, Rejection, ResponseEffect, Session, Step
 from counterfoil.core import strategies
 from counterfoil.core.keeping import kept_by_client, told_to_keeper, untold
 from counterfoil.effects.strategies import steps
@@ -61,7 +61,7 @@ def test_a_keeper_is_told_what_gives_tokens_and_what_is_of_no_other_session(
     asked, end = walked(ending)
     still, told = walked(told_to_keeper(ending, kept))
     assert (still, told.state) == (asked, end.state)
-    of_another = hasattr(outcome, "handle") and kept_by_client(outcome) is None
+    of_another = isinstance(outcome, Session | Rejection) and kept_by_client(outcome) is None
     assert told.effects == (without_response(end) if of_another else end.effects)
 
 

@@ -11,6 +11,9 @@ import pytest
 from counterfoil import (
     BooleanClaim,
     InvalidClaims,
+    MemoryStore,
+    Policy,
+    PrimitiveClaim,
     RequestFacts,
     Sessions,
     StoreUnavailable,
@@ -20,6 +23,7 @@ from counterfoil.adapters.web.asgi import SessionMiddleware
 from counterfoil.adapters.web.exchange import Exchange, exchange_of
 from counterfoil.effects import InvalidInput
 
+from ...listening import quiet
 from .conftest import ORIGIN, Away, Browser, Clock, call
 
 Handler = Callable[[Exchange], Awaitable[Any]]
@@ -141,6 +145,48 @@ def test_within_a_mounted_application_is_within_the_same_exchange(
     assert len(told.all("set-cookie")) == len(set(told.all("set-cookie"))) == 2
     assert before.isdisjoint(browser.jar.values())
     assert browser("GET", "/me").status == 200
+
+
+def test_whoever_mounts_may_answer_for_an_application_that_fails(
+    sessions: Sessions, browser: Browser
+) -> None:
+    async def fail(scope: Any, receive: Any, send: Any) -> None:
+        raise ZeroDivisionError
+
+    within = SessionMiddleware(fail, sessions)
+
+    async def around(scope: Any, receive: Any, send: Any) -> None:
+        await exchange_of(scope).create_session("guest")
+        with suppress(ZeroDivisionError):
+            await within(scope, receive, send)
+        await send({"type": "http.response.start", "status": 422, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    browser.app = SessionMiddleware(around, sessions)
+    assert browser("POST", "/", st_auth_mode="cookie").status == 422
+    assert {name for name, _ in browser.jar} >= {"sAccessToken", "sRefreshToken"}
+
+
+def test_fetchers_within_a_mounted_application_are_given_its_scope() -> None:
+    claim = PrimitiveClaim("tenant")
+    sessions = Sessions(
+        Policy(ORIGIN), MemoryStore(), listener=quiet,
+        fetchers={"tenant": lambda _, scope: scope["tenant"]},
+    )  # fmt: skip
+    found: list[Any] = []
+
+    async def within(scope: Any, receive: Any, send: Any) -> None:
+        session = await exchange_of(scope).create_session("ada", claims=[claim])
+        found.append(claim.value_in(session.payload))
+
+    mounted = SessionMiddleware(within, sessions)
+
+    async def around(scope: Any, receive: Any, send: Any) -> None:
+        await mounted({**scope, "tenant": "blue"}, receive, send)
+
+    call(SessionMiddleware(around, sessions), {"type": "http", "method": "GET", "path": "/",
+                                               "headers": []})  # fmt: skip
+    assert found == ["blue"]
 
 
 def test_a_life_by_cookie(site: Site, browser: Browser, clock: Clock) -> None:

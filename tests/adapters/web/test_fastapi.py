@@ -407,5 +407,35 @@ def test_a_mounted_application_refuses_as_its_host_does(
         assert client.get("/within/me").json() == "ada"
 
 
+@pytest.mark.parametrize("added", [True, False])
+def test_a_mounted_application_refuses_behind_a_middleware_of_its_host_too(
+    sessions: Sessions, added: bool
+) -> None:
+    app, within = FastAPI(), FastAPI()
+
+    @app.middleware("http")
+    async def time(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    add_sessions(app, sessions)  # stands outside of the middleware, which has a task of its own
+    if added:
+        add_sessions(within, sessions)
+
+    @within.get("/me")
+    async def me(session: SessionDep) -> str:
+        return session.user_id
+
+    @within.get("/fails")
+    async def fails(exchange: ExchangeDep) -> None:
+        await exchange.get_session(required=False)
+        raise ZeroDivisionError
+
+    app.mount("/within", within)
+    with TestClient(app, base_url=ORIGIN, raise_server_exceptions=False) as client:
+        refused = client.get("/within/me")
+        assert (refused.status_code, refused.json()) == (401, {"message": "unauthorised"})
+        assert client.get("/within/fails").status_code == 500
+
+
 def test_the_exchange_is_found_without_a_thread() -> None:
     assert iscoroutinefunction(get_exchange)

@@ -388,6 +388,17 @@ def test_a_refusal_of_the_applications_own_carries_what_was_told(sessions: Sessi
     assert (b"cache-control", b"no-store") in start["headers"]
 
 
+def test_one_that_the_application_closed_is_not_answered_as_well(sessions: Sessions) -> None:
+    async def chat(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.close", "code": 1000})
+        raise Unauthorised(Reason.NO_TOKEN)
+
+    socket = Socket(chat, sessions, {}, **bearer(token_of(sessions)))
+    socket.scope["extensions"] = {"websocket.http.response": {}}
+    socket.run()
+    assert [message["type"] for _, message in socket.sent] == ["websocket.close"]
+
+
 class Vanished(Socket):
     """A client that is gone after `left_at` seconds; servers then raise at each send."""
 
