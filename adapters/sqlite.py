@@ -88,6 +88,8 @@ class SqliteStore:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         if str(path) in ("", ":memory:"):
             raise InvalidInput("SqliteStore needs a file; for one in memory use MemoryStore.")
+        if "\0" in str(path):
+            raise InvalidInput("the path of a file has no NUL in it; give SqliteStore another.")
         self._file = Connections(Path(path))
 
     def __enter__(self) -> Self:

@@ -145,6 +145,7 @@ class Exchange:
         """Log a user in, as `core.create_session_in_request`, which ends the client's old session.
 
         The client keeps the new one, whatever is done with that one afterwards in this request.
+        To take a login back, revoke it: `sign_out` ends what the request came with.
 
         Raises:
             InvalidInput: the response has begun, and its headers can't carry the tokens any more.

@@ -6,9 +6,10 @@ test, with where it was raised.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from threading import Barrier
 from typing import Protocol, TypeAlias
 
@@ -103,5 +104,16 @@ def _in_threads(stores: list[Store], work: Work) -> list[list[int]]:
         start.wait(PATIENCE)
         return work(store, worker)
 
-    with ThreadPoolExecutor(len(stores)) as threads:
+    with _hasty(), ThreadPoolExecutor(len(stores)) as threads:
         return list(threads.map(begin, stores, range(len(stores))))
+
+
+@contextmanager
+def _hasty() -> Generator[None]:
+    """Threads take turns at almost every step: in 5 ms, as usual, a whole act goes undisturbed."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)

@@ -49,6 +49,11 @@ def test_a_database_in_memory_is_refused(name: str | Path) -> None:
         SqliteStore(name)
 
 
+def test_a_path_that_can_be_no_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="NUL"):
+        SqliteStore(f"{tmp_path}/a\0b")
+
+
 def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match=r"nowhere.*No such file"):
         SqliteStore(tmp_path / "nowhere" / "sessions.db")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,14 @@ class MergeInTwoSteps(MemoryStore):
             version = held.version if isinstance(now, Missing) else now.version
             super().swap(attrs.evolve(held, payload=merged, version=held.version + 1), version)
         return checked
+
+
+class WithoutLock(MemoryStore):
+    """Leaves each act to Python, which may let another thread in anywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = nullcontext()  # type: ignore[assignment]  # what is planted
 
 
 class EmptyPatchThatWrites(MemoryStore):
@@ -240,7 +249,7 @@ class OnePage(MemoryStore):
     """Lists no more than a page."""
 
     def list_for_user(self, user_id: str, tenant_id: str | None) -> tuple[SessionRecord, ...]:
-        return super().list_for_user(user_id, tenant_id)[:100]
+        return super().list_for_user(user_id, tenant_id)[:1000]
 
 
 class LossyText(MemoryStore):
@@ -386,6 +395,7 @@ FOUND: list[tuple[str, str, str]] = [
     ("MergeThatKeepsNulls", "test_writing", "merge_sets_and_deletes_keys"),
     ("MergeThatIsNotCounted", "test_writing", "a_merge_of_what_is_there_already_is_a_write"),
     ("MergeInTwoSteps", "test_races", "concurrent_merges_of_different_keys_all_survive"),
+    ("WithoutLock", "test_races", "concurrent_merges_of_different_keys_all_survive[threads]"),
     ("EmptyPatchThatWrites", "test_writing", "empty_patch_writes_nothing"),
     ("WithoutLimit", "test_writing", "merge_that_exceeds_the_limit_changes_nothing"),
     ("LimitInCharacters", "test_writing", "merge_that_exceeds_the_limit_changes_nothing"),
