@@ -27,18 +27,16 @@ def answer_to(error: Rejection | StoreUnavailable, exchange: Exchange) -> Answer
 class Sender:
     """Sends a response, with what the exchange has for it.
 
-    Many an application makes a 500 of an exception that it doesn't know. Where that is a refusal,
-    the 500 gives way to the protocol's answer: at once, if the refusal is being handled, or else
-    when it is raised after all. Until then a 500 is kept back.
+    Many an application makes a 500 of an exception that it doesn't know, while it handles it.
+    Where that is a refusal, the 500 gives way to the protocol's answer.
     """
 
-    __slots__ = ("_exchange", "_has_answered", "_kept_back", "_send", "gave_way")
+    __slots__ = ("_exchange", "_has_answered", "_send", "gave_way")
 
     def __init__(self, exchange: Exchange, send: Send) -> None:
         self._exchange = exchange
         self._send = send
         self._has_answered = False
-        self._kept_back: list[Message] = []
         self.gave_way: BaseException | None = None
         """The refusal that was answered in place of a 500: the application may raise it still."""
 
@@ -46,35 +44,17 @@ class Sender:
         """Pass on one message of the application."""
         if self._has_answered:
             return _nothing()
-        if self._kept_back:
-            self._kept_back.append(message)
-            return _nothing()
         if message["type"] == "http.response.start":
-            if message["status"] == 500:
-                return self._fail(message)
+            handled = sys.exception() if message["status"] == 500 else None
+            if isinstance(handled, Rejection | StoreUnavailable):
+                self.gave_way = handled
+                return self.answer(answer_to(handled, self._exchange))
             message = self._begin(message)
         return self._send(message)  # as it is: each coroutine between costs its share
 
-    def _fail(self, start: Message) -> Awaitable[None]:
-        handled = sys.exception()
-        if isinstance(handled, Rejection | StoreUnavailable):
-            self.gave_way = handled
-            return self.answer(answer_to(handled, self._exchange))
-        if self._exchange.has_asked:
-            self._kept_back.append(start)
-            return _nothing()
-        return self._send(self._begin(start))
-
-    async def release(self) -> None:
-        """Send what was kept back."""
-        messages, self._kept_back = self._kept_back, []
-        for number, message in enumerate(messages):
-            await self._send(message if number else self._begin(message))
-
     async def answer(self, answer: Answer) -> None:
-        """Send a response of the engine's own; no other follows, nor what was kept back."""
+        """Send a response of the engine's own; no other follows."""
         self._has_answered = True
-        self._kept_back.clear()
         body = to_json(answer.body).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}

@@ -73,7 +73,6 @@ class SessionMiddleware:
         try:
             if route is None:
                 await self._app(scope, receive, sender)
-                await sender.release()
             else:
                 await sender.answer(await _answer_route(route, exchange))
         except (Rejection, StoreUnavailable) as error:
@@ -85,7 +84,6 @@ class SessionMiddleware:
         except Exception:
             # What was done is done, and its tokens must reach the client whatever the outer layers
             # make of the error; they still get it, to log.
-            await sender.release()
             if exchange.would_lose_tokens:
                 await sender.answer(FAILED)
             raise

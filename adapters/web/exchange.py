@@ -48,15 +48,17 @@ class Exchange:
         self._held: Sessions = sessions
         self._sessions: Sessions | None = None
         self._has_begun = False
+        self._outer: Exchange | None = outer
         # A mounted application that was given the same sessions: what is told within, the exchange
         # outside puts on the response.
-        self._is_within = False
-        if outer is not None and outer._held is sessions:
-            self._is_within = True
-            self.response = outer.response
+        around = outer
+        while around is not None and around._held is not sessions:
+            around = around._outer
+        self._is_within = around is not None
+        if around is not None:
+            self.response = around.response
         self._request: RequestFacts | None = None
         self._scope = scope
-        self._outer = outer
 
     @property
     def sessions(self) -> Sessions:
@@ -68,17 +70,12 @@ class Exchange:
     @property
     def has_begun(self) -> bool:
         """Whether the response has: no other answer can take its place."""
-        return self._has_begun
-
-    @property
-    def has_asked(self) -> bool:
-        """Whether anything was asked of its sessions, and may have been refused."""
-        return self._sessions is not None
+        return self._has_begun or self.response.has_begun
 
     @property
     def would_lose_tokens(self) -> bool:
         """Whether tokens were told that reach the client by no response but one of ours."""
-        return not (self._has_begun or self._is_within) and self.response.carries_tokens
+        return not (self.has_begun or self._is_within) and self.response.carries_tokens
 
     @property
     def request(self) -> RequestFacts:

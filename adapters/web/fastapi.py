@@ -43,7 +43,8 @@ def add_sessions(
     """Give an application sessions: the middleware, the protocol's routes, the documentation.
 
     Add CORS middleware after this, so that it stands outside. Applications that are mounted have
-    these sessions too; add them there as well for the documentation. `recheck` is how long a
+    these sessions too; add them there as well for the documentation, and where a middleware was
+    added before this, which would answer their refusals with 500. `recheck` is how long a
     WebSocket may stay open once its session was revoked, a second or more.
 
     Raises:

@@ -147,6 +147,21 @@ def test_within_a_mounted_application_is_within_the_same_exchange(
     assert browser("GET", "/me").status == 200
 
 
+def test_what_is_told_within_is_put_on_once_whatever_stands_between(
+    sessions: Sessions, browser: Browser
+) -> None:
+    async def within(scope: Any, receive: Any, send: Any) -> None:
+        await exchange_of(scope).create_session("ada")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    others = Sessions(Policy(ORIGIN), MemoryStore(), listener=quiet)
+    app = SessionMiddleware(SessionMiddleware(within, sessions), others)
+    browser.app = SessionMiddleware(app, sessions)
+    told = browser("POST", "/", st_auth_mode="cookie")
+    assert len(told.all("set-cookie")) == 2
+
+
 def test_whoever_mounts_may_answer_for_an_application_that_fails(
     sessions: Sessions, browser: Browser
 ) -> None:
