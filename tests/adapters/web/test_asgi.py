@@ -156,8 +156,13 @@ def test_what_is_told_within_is_put_on_once_whatever_stands_between(
         await send({"type": "http.response.body", "body": b""})
 
     others = Sessions(Policy(ORIGIN), MemoryStore(), listener=quiet)
-    app = SessionMiddleware(SessionMiddleware(within, sessions), others)
-    browser.app = SessionMiddleware(app, sessions)
+    between = SessionMiddleware(SessionMiddleware(within, sessions), others)
+
+    async def around(scope: Any, receive: Any, send: Any) -> None:
+        await exchange_of(scope).create_session("guest")
+        await between(scope, receive, send)
+
+    browser.app = SessionMiddleware(around, sessions)
     told = browser("POST", "/", st_auth_mode="cookie")
     assert len(told.all("set-cookie")) == 2
 

@@ -399,6 +399,22 @@ def test_one_that_the_application_closed_is_not_answered_as_well(sessions: Sessi
     assert [message["type"] for _, message in socket.sent] == ["websocket.close"]
 
 
+def test_one_that_was_let_in_outside_is_closed_within(sessions: Sessions) -> None:
+    async def chat(scope: Any, receive: Any, send: Any) -> None:
+        raise Unauthorised(Reason.NO_TOKEN)
+
+    within = SessionMiddleware(chat, sessions)
+
+    async def around(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await within(scope, receive, send)
+
+    socket = Socket(around, sessions, {}, **bearer(token_of(sessions)))
+    socket.scope["extensions"] = {"websocket.http.response": {}}
+    socket.run()
+    assert socket.story == [(0, "accept"), (0, "close 4401")]
+
+
 class Vanished(Socket):
     """A client that is gone after `left_at` seconds; servers then raise at each send."""
 
