@@ -51,8 +51,13 @@ COMPARISONS = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
 
 
 def name_of(node: ast.expr) -> str:
-    """The last name of an expression: of `a.b`, `b`; of a call, what is called."""
+    """The last name of an expression: of `a.b`, `b`; of a call, what is called.
+
+    What is written in base64url is what it was.
+    """
     match node:
+        case ast.Call(func=ast.Name(id="base64url"), args=[octets]):
+            return name_of(octets)
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name
         case ast.Call(func=called):
@@ -107,6 +112,7 @@ def test_f1_secrets_are_compared_by_compare_digest() -> None:
         "x = presented.digest in (record.current_digest, record.previous_digest)",
         "x = digest(secret) in known",
         "x = hmac.digest(k, m, 'sha256') == other",
+        "x = base64url(record.current_digest) == other",
         "x = claims['anti_csrf_token'] == other",
         "x = a < b == session.refresh_token",
         "match token:\n    case 'x': pass",
