@@ -41,6 +41,7 @@ from counterfoil.effects import (
     StoreEffect,
     freeze_object,
 )
+from counterfoil.effects.conformance.crowds import hasty
 from counterfoil.effects.strategies import payload_patches, store_effects
 
 MakeRecord = Callable[..., SessionRecord]
@@ -202,10 +203,8 @@ def test_a_closed_memory_store_still_holds_its_world(make_record: MakeRecord) ->
 @pytest.fixture
 def hasty_threads() -> Iterator[None]:
     """Threads take turns at almost every step, not every 5 ms."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
+    with hasty():
+        yield
 
 
 @pytest.mark.usefixtures("hasty_threads")
